@@ -1,0 +1,254 @@
+"""`Experiment`: every number that decides a result, in one frozen value with a stable digest."""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gift_lib.errors import ConfigError, nearest
+from gift_lib.files import digest
+from gift_lib.tasks import ORDERS
+
+#: Bumped by hand whenever the same Experiment gives other bytes. A golden run in the tests forces it.
+NUMERICS_VERSION = 1
+
+CHOICES = {
+    "scale": ("mini", "colab", "paper"),
+    "distillation": ("contrastive", "feature", "image-only", "text-only"),
+    "consolidation": ("awc", "none", "l2", "fisher"),
+    "prompt_source": ("both", "concepts", "past"),
+    "synthetic_source": ("diffusion", "real"),
+    "scheduler": ("dpm++", "ddim", "pndm"),
+    "precision": ("fp32", "bf16", "fp16"),
+}
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One run, from the order of the tasks to the temperature of the distillation.
+
+    Defaults are the mini scale's; `experiment(scale=...)` starts from another preset. What does not
+    change the result (device, folders, number of workers) is not here. Published values are those
+    of GIFT (CVPR 2025) on MTIL; counts at the mini scale keep the published ratios.
+    """
+
+    method: str = "gift"
+    #: A method's own settings by name; what is absent takes the method's published value.
+    method_options: Mapping[str, Any] = field(default_factory=dict)
+    scale: str = "mini"
+    order: str = "I"
+    #: Names of the tasks to keep, all when empty.
+    tasks: tuple[str, ...] = ()
+    seed: int = 0
+
+    # Models and world
+    model: str = "mini"
+    pipeline: str = "mini"
+    precision: str = "fp32"
+    #: Recompute activations in the backward pass: slower, less memory.
+    checkpoint_activations: bool = False
+
+    # Optimisation (paper: 1000 steps, batch 64 + 64, AdamW, warm-up 100 steps, cosine to 0)
+    steps: int = 80
+    batch_size: int = 32
+    synthetic_batch_size: int = 32
+    lr: float = 5e-4
+    #: Tasks whose learning rate differs from `lr`.
+    lr_per_task: Mapping[str, float] = field(default_factory=dict)
+    weight_decay: float = 0.0
+    warmup: float = 0.1
+    label_smoothing: float = 0.2
+
+    # Distillation: L = CE + alpha CD + beta ITA
+    distillation: str = "contrastive"
+    alpha: float = 1.0
+    beta: float = 0.25
+    temperature: float = 2.0
+    #: "last", "initial" or "wise(a)" = a * initial + (1 - a) * last.
+    teacher: str = "last"
+
+    # Weight consolidation
+    consolidation: str = "awc"
+    consolidation_weight: float = 1.0
+    #: Divide each tensor's F by its own mean (the released code does, the slide's formula does not).
+    awc_normalise: bool = True
+
+    # Synthetic data
+    images_per_task: int = 256
+    denoising_steps: int = 20
+    guidance_scale: float = 7.5
+    scheduler: str = "dpm++"
+    prompt_source: str = "both"
+    #: Template of every generator prompt; empty keeps each task's own first template.
+    prompt_template: str = ""
+    #: Whether past tasks' classes join the pool one task after the other (else all wait for none).
+    pool_growth: bool = True
+    #: Prompts drawn per task, of which the first `images_per_task` are used: sets of other sizes nest.
+    prompt_draws: int = 10_000
+    #: "real" puts real pictures in the place of generated ones: GIFT's ceiling.
+    synthetic_source: str = "diffusion"
+    #: Seed of prompts and pictures; `None` takes `seed`.
+    synthetic_seed: int | None = None
+
+    def __post_init__(self):
+        _freeze(self)
+        _check(self)
+
+    @property
+    def pictures_seed(self) -> int:
+        """The seed that prompts and pictures are drawn from."""
+        return self.seed if self.synthetic_seed is None else self.synthetic_seed
+
+    def lr_of(self, task: str) -> float:
+        """The learning rate of a task."""
+        return self.lr_per_task.get(task, self.lr)
+
+    def replace(self, **changes: Any) -> "Experiment":
+        """A copy with some values changed; unknown names are a ConfigError."""
+        _known(changes)
+        return dataclasses.replace(self, **changes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able values of all fields."""
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return {k: dict(v) if isinstance(v, Mapping) else list(v) if isinstance(v, tuple) else v
+                for k, v in values.items()}  # fmt: skip
+
+    @property
+    def digest(self) -> str:
+        """16 hex digits that name this experiment: equal exactly when every field is equal."""
+        return digest(self.to_dict())
+
+
+class FrozenDict(dict):
+    """A mapping that cannot change, so that an Experiment cannot."""
+
+    def _refuse(self, *_, **__):
+        raise TypeError("an Experiment does not change: use Experiment.replace")
+
+    __setitem__ = __delitem__ = clear = pop = popitem = setdefault = update = _refuse
+
+    def __hash__(self):
+        return hash(digest(dict(self)))
+
+    def __reduce__(self):
+        return FrozenDict, (dict(self),)
+
+
+def _known(values: Mapping[str, Any]) -> None:
+    names = [f.name for f in dataclasses.fields(Experiment)]
+    for key in values:
+        if key not in names:
+            raise ConfigError(f"an experiment has no setting {key!r}; {nearest(str(key), names)}")
+
+
+def _freeze(e: Experiment) -> None:
+    for name in ("method_options", "lr_per_task"):
+        value = getattr(e, name)
+        if not isinstance(value, Mapping):
+            raise ConfigError(f"{name} must map names to values, not {value!r}.")
+        object.__setattr__(e, name, FrozenDict(value))
+    tasks = (e.tasks,) if isinstance(e.tasks, str) else tuple(e.tasks)
+    object.__setattr__(e, "tasks", tasks)
+    for f in dataclasses.fields(Experiment):  # 1 and 1.0 are the same value and must have one digest
+        value = getattr(e, f.name)
+        if f.type is float and type(value) is int:
+            object.__setattr__(e, f.name, float(value))
+
+
+def _check(e: Experiment) -> None:
+    for f in dataclasses.fields(Experiment):
+        _check_type(f.name, f.type, getattr(e, f.name))
+    for name, valid in CHOICES.items():
+        if getattr(e, name) not in valid:
+            raise ConfigError(f"{name} cannot be {getattr(e, name)!r}; {nearest(getattr(e, name), valid)}")
+    _check_order(e)
+    wise_weight(e.teacher)
+    for name in ("steps", "batch_size", "synthetic_batch_size", "images_per_task", "denoising_steps"):
+        _require(getattr(e, name) >= 1, name, getattr(e, name), "at least 1")
+    for name in ("weight_decay", "alpha", "beta", "consolidation_weight", "guidance_scale", "seed"):
+        _require(getattr(e, name) >= 0, name, getattr(e, name), "zero or more")
+    for name in ("lr", "temperature"):
+        _require(getattr(e, name) > 0, name, getattr(e, name), "more than zero")
+    for task, lr in e.lr_per_task.items():
+        good = isinstance(lr, (int, float)) and not isinstance(lr, bool) and math.isfinite(lr) and lr > 0
+        _require(good, f"lr_per_task[{task}]", lr, "more than zero")
+    for name in ("warmup", "label_smoothing"):
+        _require(0 <= getattr(e, name) < 1, name, getattr(e, name), "in [0, 1)")
+    _require(e.prompt_draws >= e.images_per_task, "prompt_draws", e.prompt_draws, "at least images_per_task")
+    _require("{c}" in (e.prompt_template or "{c}"), "prompt_template", e.prompt_template, "a text with {c} in it")
+
+
+def _check_type(name: str, kind: Any, value: Any) -> None:
+    if kind in (int, float, str, bool):
+        right = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+        if not right:
+            raise ConfigError(f"{name} must be of type {kind.__name__}, not {value!r}.")
+    if kind is float and not math.isfinite(value):
+        raise ConfigError(f"{name} must be a finite number, not {value!r}.")
+    if name == "synthetic_seed" and not (value is None or (type(value) is int and value >= 0)):
+        raise ConfigError(f"synthetic_seed must be None or a whole number from zero, not {value!r}.")
+
+
+def _check_order(e: Experiment) -> None:
+    if e.order not in ORDERS and "," not in e.order:
+        raise ConfigError(
+            f"order cannot be {e.order!r}: use {', '.join(map(repr, ORDERS))} or a comma-separated list of task names."
+        )
+    if len(set(e.tasks)) < len(e.tasks):
+        raise ConfigError(f"tasks names one task twice: {', '.join(e.tasks)}.")
+
+
+def _require(holds: bool, name: str, value: Any, what: str) -> None:
+    if not holds:
+        raise ConfigError(f"{name} must be {what}, not {value!r}.")
+
+
+def wise_weight(teacher: str) -> float:
+    """The weight of the initial model in the teacher: 0 for "last", 1 for "initial", a for "wise(a)"."""
+    named = {"last": 0.0, "initial": 1.0}
+    if teacher in named:
+        return named[teacher]
+    try:
+        if not (teacher.startswith("wise(") and teacher.endswith(")")):
+            raise ValueError
+        weight = float(teacher[5:-1])
+        if not 0 <= weight <= 1:
+            raise ValueError
+    except ValueError:
+        raise ConfigError(f'teacher cannot be {teacher!r}: use "last", "initial" or "wise(a)", a in [0, 1].') from None
+    return weight
+
+
+MINI = Experiment()
+
+PAPER = MINI.replace(
+    scale="paper", model="ViT-B-16-quickgelu/openai", pipeline="stable-diffusion-v1-5/stable-diffusion-v1-5",
+    precision="bf16", steps=1000, batch_size=64, synthetic_batch_size=64, lr=1e-5,
+    lr_per_task={"Aircraft": 5e-5, "MNIST": 5e-5}, images_per_task=1000, denoising_steps=50,
+    scheduler="pndm", synthetic_seed=42,
+)  # fmt: skip
+
+COLAB = PAPER.replace(
+    scale="colab", precision="fp16", tasks=("Aircraft", "DTD", "EuroSAT"), steps=100, images_per_task=50,
+    denoising_steps=25, scheduler="dpm++", batch_size=32, synthetic_batch_size=32,
+)  # fmt: skip
+
+SCALES = {"mini": MINI, "colab": COLAB, "paper": PAPER}
+
+
+def experiment(scale: str = "mini", **overrides: Any) -> Experiment:
+    """The preset of a scale with some values changed.
+
+    Raises ConfigError for an unknown scale or key (naming the nearest valid one) or a bad value.
+    """
+    if scale not in SCALES:
+        raise ConfigError(f"there is no scale {scale!r}; {nearest(str(scale), SCALES)}")
+    return SCALES[scale].replace(**overrides)
+
+
+def from_dict(values: Mapping[str, Any]) -> Experiment:
+    """The Experiment that `to_dict` described; unknown keys are a ConfigError."""
+    _known(values)
+    return Experiment(**values)
