@@ -1,0 +1,307 @@
+"""What an accuracy matrix R says (Transfer, Avg, Last, forgetting), and how sure several seeds make us of it.
+
+R is n x n, in percent: R[i][j] is the accuracy on task j after training on task i, tasks in training order.
+The zero-shot row is not part of R. A worked example, by hand, for three tasks:
+
+>>> R = [[60.0, 50.0, 40.0],
+...      [55.0, 70.0, 30.0],
+...      [50.0, 65.0, 80.0]]
+>>> transfer(R)        # column 2: 50, column 3: (40 + 30) / 2 = 35; their mean
+42.5
+>>> transfer_rows(R)   # row 1: (50 + 40) / 2 = 45, row 2: 30; their mean
+37.5
+>>> last(R)            # (50 + 65 + 80) / 3
+65.0
+>>> round(average(R), 3)   # all nine cells: 500 / 9
+55.556
+>>> forgetting(R)      # ((60 - 50) + (70 - 65)) / 2
+7.5
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from scipy import stats
+from torch import Tensor
+
+from gift_lib.errors import ConfigError, DataError, NumericsError
+
+#: R as it may be given: a record's list of lists, an array or a tensor; always checked by `matrix`.
+Matrix = np.ndarray | Tensor | Sequence
+Values = np.ndarray | Tensor | Sequence
+
+#: Differences that vary less than this (in points) are constant: there is no spread to test against.
+_NO_SPREAD = 1e-9
+
+
+def matrix(R: Matrix) -> Float[np.ndarray, "n n"]:
+    """R as a checked float64 array; a DataError or NumericsError says what is wrong with it."""
+    values = _array(R, "R")
+    if values.ndim != 2 or values.shape[1] == 0:
+        raise DataError(f"R has shape {values.shape}, not n x n: give one row of n accuracies per task.")
+    rows, columns = values.shape
+    if rows < columns:
+        raise DataError(f"R has {rows} of {columns} rows: the run is not complete, resume it first.")
+    if rows > columns:
+        raise DataError(f"R has {rows} rows but {columns} columns: leave the zero-shot row out of it.")
+    if not np.isfinite(values).all():
+        i, j = np.argwhere(~np.isfinite(values))[0]
+        raise NumericsError(
+            f"R[{i}][{j}] is {values[i, j]}: the model diverged, lower the learning rate and run again."
+        )
+    _check_percent(values)
+    return values
+
+
+def transfer_per_task(R: Matrix) -> Float[np.ndarray, " n-1"]:
+    """Zero-shot transfer to each task but the first, in percent: the mean of R[i][j] over i < j.
+
+    Entry k belongs to task k + 1 (counted from zero), as in the per-dataset tables. Needs n >= 2.
+    """
+    R = matrix(R)
+    if len(R) < 2:
+        raise DataError("Transfer is not defined for a single task: run at least two tasks.")
+    return np.array([R[:j, j].mean() for j in range(1, len(R))])
+
+
+def transfer(R: Matrix) -> float:
+    """Transfer in percent as PUBLISHED: column means above the diagonal, then their mean.
+
+    The order of averaging that reproduces the published tables (the per-dataset rows average to the
+    printed mean). The slide's formula averages rows first: see `transfer_rows`.
+    """
+    return float(transfer_per_task(R).mean())
+
+
+def transfer_rows(R: Matrix) -> float:
+    """Transfer as the slide prints it (slide 9): 1/(n-1) sum_i 1/(n-i) sum_{j>i} R[i][j], in percent.
+
+    It weighs early rows less per cell than `transfer` does, and is not what the tables report.
+    """
+    R = matrix(R)
+    if len(R) < 2:
+        raise DataError("Transfer is not defined for a single task: run at least two tasks.")
+    return float(np.mean([R[i, i + 1 :].mean() for i in range(len(R) - 1)]))
+
+
+def average_per_task(R: Matrix) -> Float[np.ndarray, " n"]:
+    """Mean accuracy on each task over the whole sequence, in percent."""
+    return matrix(R).mean(axis=0)
+
+
+def average(R: Matrix) -> float:
+    """Avg: the mean of all n * n cells, in percent (slide 9)."""
+    return float(matrix(R).mean())
+
+
+def last_per_task(R: Matrix) -> Float[np.ndarray, " n"]:
+    """Accuracy on each task after the last one, in percent."""
+    return matrix(R)[-1].copy()
+
+
+def last(R: Matrix) -> float:
+    """Last: the mean of the last row, in percent (slide 9)."""
+    return float(matrix(R)[-1].mean())
+
+
+def forgetting_per_task(R: Matrix) -> Float[np.ndarray, " n-1"]:
+    """Points lost on each task but the last: R[j][j] - R[n-1][j]; negative where the task went on to gain."""
+    R = matrix(R)
+    if len(R) < 2:
+        raise DataError("forgetting is not defined for a single task: run at least two tasks.")
+    return np.diagonal(R)[:-1] - R[-1, :-1]
+
+
+def forgetting(R: Matrix) -> float:
+    """Mean points lost between learning a task and the end of the sequence (an extra of ours)."""
+    return float(forgetting_per_task(R).mean())
+
+
+def backward_transfer(R: Matrix) -> float:
+    """The negative of `forgetting`: above zero where later tasks helped earlier ones."""
+    return -forgetting(R)
+
+
+def learned(R: Matrix) -> float:
+    """Mean of the diagonal, in percent: accuracy on each task right after it was learned (plasticity)."""
+    return float(np.diagonal(matrix(R)).mean())
+
+
+#: The three numbers of the tables, in their order, then ours.
+METRICS = {
+    "Transfer": transfer,
+    "Avg": average,
+    "Last": last,
+    "Forgetting": forgetting,
+    "Learned": learned,
+    "Transfer (rows)": transfer_rows,
+}
+PER_TASK = {"Transfer": transfer_per_task, "Avg": average_per_task, "Last": last_per_task}
+
+
+def summary(R: Matrix) -> dict[str, float | None]:
+    """Every metric of METRICS by name; those that need two tasks are None for a single one."""
+    R = matrix(R)
+    needs_two = ("Transfer", "Forgetting", "Transfer (rows)")
+    return {name: None if len(R) < 2 and name in needs_two else f(R) for name, f in METRICS.items()}
+
+
+def per_task(R: Matrix, tasks: Sequence[str]) -> dict[str, dict[str, float]]:
+    """{"Transfer" | "Avg" | "Last": {task: percent}} as in the per-dataset tables.
+
+    The first task has no Transfer. `tasks` are the names in training order.
+    """
+    R = matrix(R)
+    if len(tasks) != len(R):
+        raise DataError(f"R is of {len(R)} tasks but {len(tasks)} names are given: give one name per task.")
+    names = {"Transfer": tasks[1:], "Avg": tasks, "Last": tasks}
+    return {
+        metric: dict(zip(names[metric], map(float, f(R)), strict=True))
+        for metric, f in PER_TASK.items()
+        if len(R) > 1 or metric != "Transfer"
+    }
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over seeds with the half-width of its t interval, or a difference of two such means.
+
+    `half_width` is None where no interval exists (one seed). `p` is the two-sided p-value of a
+    difference against zero; None for a plain mean, for a single pair and where nothing varies.
+    """
+
+    mean: float
+    half_width: float | None
+    n: int
+    level: float = 0.95
+    p: float | None = None
+
+    @property
+    def low(self) -> float | None:
+        """Lower end of the interval."""
+        return None if self.half_width is None else self.mean - self.half_width
+
+    @property
+    def high(self) -> float | None:
+        """Upper end of the interval."""
+        return None if self.half_width is None else self.mean + self.half_width
+
+    def __str__(self) -> str:
+        return f"{self.mean:.1f}" if self.half_width is None else f"{self.mean:.1f} ± {self.half_width:.1f}"
+
+
+def interval(values: Values, level: float = 0.95) -> Estimate:
+    """Mean and t interval of independent values (one per seed): mean ± t(n-1) s / sqrt(n)."""
+    x = _sample(values, "values")
+    half = _half_width(x.std(ddof=1) / np.sqrt(len(x)), len(x) - 1, level) if len(x) > 1 else None
+    _check_level(level)
+    return Estimate(float(x.mean()), half, len(x), level)
+
+
+def paired(a: Values | Mapping, b: Values | Mapping, level: float = 0.95) -> Estimate:
+    """Mean of a - b over pairs with its t interval and two-sided p-value (paired t test).
+
+    `a` and `b` are values in the same order of seeds, or mappings from seed to value, of which the seeds in
+    both are used. Runs of one seed share their pictures and their draws, so pairing takes that variation out.
+    """
+    x, y = _pairs(a, b)
+    d = x - y
+    _check_level(level)
+    if len(d) < 2:
+        return Estimate(float(d.mean()), None, len(d), level)
+    return _difference(float(d.mean()), d.std(ddof=1) / np.sqrt(len(d)), len(d) - 1, len(d), level)
+
+
+def unpaired(a: Values, b: Values, level: float = 0.95) -> Estimate:
+    """Mean of a minus mean of b for independent samples, with Welch's interval and p-value.
+
+    `n` is the smaller sample's size; no interval where either has a single value.
+    """
+    x, y = _sample(a, "a"), _sample(b, "b")
+    _check_level(level)
+    mean, n = float(x.mean() - y.mean()), min(len(x), len(y))
+    if n < 2:
+        return Estimate(mean, None, n, level)
+    vx, vy = x.var(ddof=1) / len(x), y.var(ddof=1) / len(y)
+    if vx + vy < _NO_SPREAD**2:
+        return Estimate(mean, 0.0, n, level)
+    df = (vx + vy) ** 2 / (vx**2 / (len(x) - 1) + vy**2 / (len(y) - 1))
+    return _difference(mean, np.sqrt(vx + vy), df, n, level)
+
+
+def holm(pvalues: Sequence[float | None]) -> list[float | None]:
+    """Holm's step-down correction: p-values adjusted for being the k-th smallest of m comparisons.
+
+    None (no test was possible) stays None and does not count among the m.
+    """
+    known = [(p, k) for k, p in enumerate(pvalues) if p is not None]
+    for p, k in known:
+        if not 0 <= p <= 1:
+            raise NumericsError(f"p-value {k} is {p}, not in [0, 1]: compute it again from the records.")
+    adjusted: list[float | None] = [None] * len(pvalues)
+    running = 0.0
+    for rank, (p, k) in enumerate(sorted(known)):
+        running = max(running, min(1.0, (len(known) - rank) * p))
+        adjusted[k] = float(running)
+    return adjusted
+
+
+def _difference(mean: float, error: float, df: float, n: int, level: float) -> Estimate:
+    """`error` is the standard error of the mean difference."""
+    if error < _NO_SPREAD:
+        return Estimate(mean, 0.0, n, level)
+    p = 2 * stats.t.sf(abs(mean) / error, df)
+    return Estimate(mean, _half_width(error, df, level), n, level, float(p))
+
+
+def _half_width(error: float, df: float, level: float) -> float:
+    _check_level(level)
+    return float(stats.t.ppf((1 + level) / 2, df) * error)
+
+
+def _check_level(level: float) -> None:
+    if not 0 < level < 1:
+        raise ConfigError(f"the level of an interval must lie between 0 and 1, not be {level!r}: use 0.95.")
+
+
+def _check_percent(values: Float[np.ndarray, "n n"]) -> None:
+    outside = np.argwhere((values < 0) | (values > 100))
+    if len(outside):
+        i, j = outside[0]
+        raise DataError(f"R[{i}][{j}] is {values[i, j]:g}, not in 0..100: give accuracies in percent.")
+    if len(values) > 1 and 0 < values.max() <= 1:
+        raise DataError(f"no value of R exceeds {values.max():g}: R is in percent, multiply these fractions by 100.")
+
+
+def _pairs(a: Values | Mapping, b: Values | Mapping) -> tuple[np.ndarray, np.ndarray]:
+    if isinstance(a, Mapping) != isinstance(b, Mapping):
+        raise DataError("one side is keyed by seed and the other is not: give two mappings or two sequences.")
+    if isinstance(a, Mapping):
+        seeds = sorted(a.keys() & b.keys())
+        if not seeds:
+            raise DataError("the two sides share no seed: run both with the same seeds, or compare them unpaired.")
+        a, b = [a[s] for s in seeds], [b[s] for s in seeds]
+    x, y = _sample(a, "a"), _sample(b, "b")
+    if len(x) != len(y):
+        raise DataError(f"{len(x)} values cannot be paired with {len(y)}: give one of each per seed.")
+    return x, y
+
+
+def _sample(values: Values, name: str) -> Float[np.ndarray, " n"]:
+    x = _array(values, name)
+    if x.ndim != 1 or len(x) == 0:
+        raise DataError(f"{name} has shape {x.shape}: give a list of at least one number, one per seed.")
+    if not np.isfinite(x).all():
+        raise NumericsError(f"{name} holds a value that is not finite: find the run that diverged and run it again.")
+    return x
+
+
+def _array(values: Values, name: str) -> np.ndarray:
+    if isinstance(values, Tensor):
+        values = values.detach().cpu().double().numpy()
+    try:
+        return np.array(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{name} is not a table of numbers ({error}): give rows of equal length.") from error

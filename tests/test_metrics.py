@@ -1,0 +1,215 @@
+"""Metrics against plain loops and scipy, the published tables against themselves, and bad input."""
+
+import doctest
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+
+from gift_lib import metrics
+from gift_lib.errors import ConfigError, DataError, GiftError, NumericsError
+
+R3 = [[60.0, 50.0, 40.0], [55.0, 70.0, 30.0], [50.0, 65.0, 80.0]]
+
+
+def random_matrix(n: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).uniform(5, 99, (n, n))
+
+
+def naive_transfer(R) -> float:
+    n, total = len(R), 0.0
+    for j in range(1, n):
+        column = 0.0
+        for i in range(j):
+            column += R[i][j]
+        total += column / j
+    return total / (n - 1)
+
+
+def naive_transfer_rows(R) -> float:
+    n = len(R)
+    return sum(sum(R[i][j] for j in range(i + 1, n)) / (n - i - 1) for i in range(n - 1)) / (n - 1)
+
+
+def test_worked_example_of_the_docstring():
+    failed, tried = doctest.testmod(metrics)
+    assert tried >= 6 and failed == 0
+
+
+@pytest.mark.parametrize("n", [2, 3, 11])
+def test_metrics_equal_plain_loops(n):
+    R = random_matrix(n, seed=n)
+    assert metrics.transfer(R) == pytest.approx(naive_transfer(R))
+    assert metrics.transfer_rows(R) == pytest.approx(naive_transfer_rows(R))
+    assert metrics.average(R) == pytest.approx(sum(sum(row) for row in R) / n**2)
+    assert metrics.last(R) == pytest.approx(sum(R[-1]) / n)
+    assert metrics.forgetting(R) == pytest.approx(sum(R[j][j] - R[-1][j] for j in range(n - 1)) / (n - 1))
+    assert metrics.backward_transfer(R) == -metrics.forgetting(R)
+    assert metrics.learned(R) == pytest.approx(sum(R[j][j] for j in range(n)) / n)
+
+
+def test_per_task_values_average_to_the_means():
+    R, names = random_matrix(11), [f"t{k}" for k in range(11)]
+    parts = metrics.per_task(R, names)
+    assert list(parts["Transfer"]) == names[1:] and list(parts["Avg"]) == list(parts["Last"]) == names
+    for metric, values in parts.items():
+        assert np.mean(list(values.values())) == pytest.approx(metrics.METRICS[metric](R))
+    assert parts["Transfer"]["t2"] == pytest.approx((R[0][2] + R[1][2]) / 2)
+
+
+def test_the_two_readings_of_transfer_differ():
+    R = np.triu(np.full((11, 11), 20.0)) + np.tril(np.full((11, 11), 60.0), -1)
+    R[:, -1] = 90.0  # an easy last task weighs more in the rows near the end
+    assert metrics.transfer_rows(R) - metrics.transfer(R) > 10
+
+
+def test_constant_columns_as_for_zero_shot():
+    row = np.linspace(20, 90, 11)
+    R = np.tile(row, (11, 1))
+    assert metrics.transfer(R) == pytest.approx(row[1:].mean())
+    assert metrics.average(R) == pytest.approx(row.mean()) == metrics.last(R)
+    assert metrics.forgetting(R) == 0
+
+
+@pytest.mark.parametrize("kind", [np.asarray, torch.tensor, lambda r: torch.tensor(r, requires_grad=True)])
+def test_arrays_and_tensors_are_as_good_as_lists(kind):
+    assert metrics.transfer(kind(R3)) == pytest.approx(42.5)
+    assert metrics.matrix(kind(R3)).dtype == np.float64
+
+
+def test_input_is_not_changed_and_not_shared():
+    R = np.array(R3)
+    metrics.last_per_task(R)[0] = -1
+    metrics.matrix(R)[0, 0] = -1
+    assert R.tolist() == R3
+
+
+def test_single_task_has_no_transfer():
+    assert metrics.summary([[50]]) == {
+        "Transfer": None, "Avg": 50.0, "Last": 50.0, "Forgetting": None, "Learned": 50.0, "Transfer (rows)": None,
+    }  # fmt: skip
+    assert metrics.per_task([[50]], ["a"]) == {"Avg": {"a": 50.0}, "Last": {"a": 50.0}}
+    for function in (metrics.transfer, metrics.transfer_rows, metrics.forgetting):
+        with pytest.raises(DataError, match="at least two tasks"):
+            function([[50]])
+
+
+BAD = {
+    "nan": ([[float("nan"), 1], [2, 3]], NumericsError, r"R\[0\]\[0\] is nan"),
+    "infinite": ([[1, 2], [float("inf"), 3]], NumericsError, r"R\[1\]\[0\] is inf"),
+    "incomplete": ([[10, 20, 30], [10, 20, 30]], DataError, "2 of 3 rows"),
+    "zero-shot row in it": ([[10, 20], [10, 20], [10, 20]], DataError, "leave the zero-shot row out"),
+    "flat": ([10, 20, 30], DataError, "not n x n"),
+    "cube": (np.full((2, 2, 2), 50.0), DataError, "not n x n"),
+    "empty": ([], DataError, "not n x n"),
+    "negative": ([[10, -0.5], [10, 20]], DataError, r"R\[0\]\[1\] is -0.5"),
+    "above 100": ([[10, 20], [100.1, 20]], DataError, r"R\[1\]\[0\] is 100.1"),
+    "fractions": ([[0.5, 0.25], [1.0, 0.75]], DataError, "in percent"),
+    "ragged": ([[10, 20], [10]], DataError, "equal length"),
+    "text": ([["a", "b"], ["c", "d"]], DataError, "not a table of numbers"),
+    "none": ([[10, None], [10, 20]], GiftError, r"R\[0\]\[1\] is nan|not a table"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_matrices_give_one_clear_error(case):
+    R, kind, message = BAD[case]
+    for function in (*metrics.METRICS.values(), *metrics.PER_TASK.values(), metrics.summary):
+        with pytest.raises(kind, match=message):
+            function(R)
+
+
+def test_wrong_number_of_names():
+    with pytest.raises(DataError, match="3 tasks but 2 names"):
+        metrics.per_task(R3, ["a", "b"])
+
+
+@pytest.mark.parametrize("level", [0.9, 0.95])
+def test_interval_equals_scipy(level):
+    x = np.random.default_rng(0).normal(70, 1, 7)
+    ours = metrics.interval(x, level)
+    low, high = stats.t.interval(level, len(x) - 1, loc=x.mean(), scale=stats.sem(x))
+    assert (ours.low, ours.high, ours.n) == (pytest.approx(low), pytest.approx(high), 7)
+
+
+def test_interval_by_hand():
+    ours = metrics.interval([68.0, 70.0, 72.0])  # s = 2, t(2) = 4.3027
+    assert ours.mean == 70.0 and ours.half_width == pytest.approx(4.302653 * 2 / 3**0.5, abs=1e-5)
+    assert str(ours) == "70.0 ± 5.0"
+
+
+def test_paired_equals_scipy():
+    rng = np.random.default_rng(1)
+    b = rng.normal(60, 3, 10)
+    a = b + rng.normal(1, 0.5, 10)
+    ours, theirs = metrics.paired(a, b), stats.ttest_rel(a, b)
+    ci = theirs.confidence_interval(0.95)
+    assert (ours.low, ours.high, ours.p) == tuple(map(pytest.approx, (ci.low, ci.high, theirs.pvalue)))
+    assert ours.half_width < metrics.unpaired(a, b).half_width / 2  # what pairing is for
+
+
+def test_unpaired_equals_scipy():
+    rng = np.random.default_rng(2)
+    a, b = rng.normal(60, 1, 10), rng.normal(59, 3, 5)
+    ours, theirs = metrics.unpaired(a, b), stats.ttest_ind(a, b, equal_var=False)
+    ci = theirs.confidence_interval(0.95)
+    assert (ours.low, ours.high, ours.p) == tuple(map(pytest.approx, (ci.low, ci.high, theirs.pvalue)))
+    assert ours.n == 5
+
+
+def test_pairs_by_seed_use_the_shared_seeds_only():
+    a, b = {0: 1.0, 1: 2.0, 2: 4.0, 9: 100.0}, {2: 1.0, 1: 1.0, 0: 1.0, 7: -50.0}
+    assert metrics.paired(a, b) == metrics.paired([1.0, 2.0, 4.0], [1.0, 1.0, 1.0])
+
+
+def test_one_seed_has_no_interval():
+    for estimate in (metrics.interval([70.0]), metrics.paired([70.0], [60.0]), metrics.unpaired([70.0], [60.0, 61.0])):
+        assert estimate.half_width is estimate.low is estimate.high is estimate.p is None
+        assert "±" not in str(estimate) and "nan" not in str(estimate)
+
+
+def test_no_spread_has_no_p_value():
+    for estimate in (metrics.paired([2.1, 3.1], [1.0, 2.0]), metrics.unpaired([2.0, 2.0], [1.0, 1.0])):
+        assert estimate.p is None and estimate.half_width == 0.0
+
+
+@pytest.mark.parametrize(
+    ("call", "kind", "message"),
+    [
+        (lambda: metrics.interval([]), DataError, "at least one number"),
+        (lambda: metrics.interval([1.0, float("nan")]), NumericsError, "not finite"),
+        (lambda: metrics.interval([1.0, 2.0], level=95), ConfigError, "between 0 and 1"),
+        (lambda: metrics.paired([1.0], [2.0], level=0), ConfigError, "between 0 and 1"),
+        (lambda: metrics.paired([1.0, 2.0], [1.0]), DataError, "cannot be paired"),
+        (lambda: metrics.paired({0: 1.0}, {1: 1.0}), DataError, "share no seed"),
+        (lambda: metrics.paired({0: 1.0}, [1.0]), DataError, "keyed by seed"),
+        (lambda: metrics.holm([0.5, 1.5]), NumericsError, "p-value 1 is 1.5"),
+    ],
+)
+def test_bad_samples_give_one_clear_error(call, kind, message):
+    with pytest.raises(kind, match=message):
+        call()
+
+
+def naive_holm(p: list[float]) -> list[float]:
+    order, m = np.argsort(p, kind="stable"), len(p)
+    adjusted = np.empty(m)
+    for rank, k in enumerate(order):
+        adjusted[k] = min(1.0, max((m - r) * p[order[r]] for r in range(rank + 1)))
+    return adjusted.tolist()
+
+
+def test_holm():
+    assert metrics.holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    p = np.random.default_rng(3).uniform(0, 1, 20).tolist()
+    assert metrics.holm(p) == pytest.approx(naive_holm(p))
+    assert metrics.holm([0.04, None, 0.01]) == [0.04, None, 0.02]
+    assert metrics.holm([]) == []
+
+
+def test_holm_keeps_the_family_wise_error():
+    rng, hits = np.random.default_rng(4), 0
+    for _ in range(1000):
+        hits += min(metrics.holm(rng.uniform(0, 1, 9).tolist())) < 0.05
+    assert 0.03 < hits / 1000 < 0.07
