@@ -1,15 +1,19 @@
 """Files that are whole or absent, and digests that name what made them."""
 
 import contextlib
+import glob
 import hashlib
 import json
 import os
-import tempfile
+import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from gift_lib.errors import DataError
+
+_HOST = socket.gethostname().replace(".", "-")
 
 
 def canonical_json(value: Any) -> str:
@@ -50,14 +54,12 @@ def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
     """
     path = Path(path)
     make_folder(path.parent)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    os.close(handle)
-    temporary = Path(name)
+    sweep_temporary(path)
+    temporary = path.with_name(f".{path.name}.{_HOST}.{os.getpid()}.{threading.get_ident()}.tmp")
     try:
         yield temporary
         with open(temporary, "rb+") as file:
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
     except OSError as error:
         raise DataError(
@@ -69,10 +71,21 @@ def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def sweep_temporary(path: Path) -> None:
+    """Remove what killed writers of `path` on this machine left behind; living writers keep theirs."""
+    for stale in path.parent.glob(f".{glob.escape(path.name)}.{_HOST}.*.*.tmp"):
+        if not _alive(int(stale.name.split(".")[-3])):
+            stale.unlink(missing_ok=True)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def write_json(path: str | os.PathLike, value: Any) -> None:

@@ -1,0 +1,39 @@
+"""The data of an experiment: its tasks in their order, its concepts, its public reference data."""
+
+from pathlib import Path
+
+from gift_lib.config import Experiment
+from gift_lib.tasks import Images, Task, in_order
+
+
+def load_tasks(experiment: Experiment, data_dir: str | Path | None = None) -> list[Task]:
+    """The experiment's tasks in training order. Nothing is decoded until a split is asked for.
+
+    Raises ConfigError for a task that does not exist, DataError where a data set is missing.
+    """
+    tasks = _source(experiment).tasks(data_dir)
+    return in_order(tasks, experiment.order, experiment.tasks)
+
+
+def world_hash(experiment: Experiment, data_dir: str | Path | None = None) -> str:
+    """16 hex digits that name the data: the renderer's version and a probe of it, or the splits' digests."""
+    return _source(experiment).world_hash(data_dir)
+
+
+def reference_images(experiment: Experiment, n: int, data_dir: str | Path | None = None) -> Images:
+    """`n` public pictures outside all tasks (ImageNet's part in ZSCL)."""
+    return _source(experiment).reference_images(n, experiment.seed, data_dir)
+
+
+def web_captions(experiment: Experiment, n: int, data_dir: str | Path | None = None) -> list[str]:
+    """`n` public captions (Conceptual Captions' part in ZSCL)."""
+    return _source(experiment).web_captions(n, experiment.seed, data_dir)
+
+
+def _source(experiment: Experiment):
+    """The module that serves a scale's data; imported when needed, since each pulls in its own libraries."""
+    if experiment.scale == "mini":
+        from gift_lib.data import mini as source
+    else:
+        from gift_lib.data import mtil as source
+    return source

@@ -1,0 +1,179 @@
+"""What a method is: the hooks that the one training loop calls, and nothing else."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import torch
+from jaxtyping import Float, Int64, UInt8
+from torch import Tensor, nn
+
+from gift_lib import losses
+from gift_lib.clip import Clip, classifier, encode_images, encode_texts
+from gift_lib.config import Experiment
+from gift_lib.consolidation import Penalty
+from gift_lib.errors import ConfigError, nearest
+from gift_lib.files import digest
+from gift_lib.generate import SyntheticSet
+from gift_lib.tasks import Images, Task
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one step learns from. `synthetic` indexes the task's synthetic set (empty without one)."""
+
+    step: int
+    images: Float[Tensor, "b 3 s s"]
+    labels: Int64[Tensor, " b"]
+    synthetic: Int64[Tensor, " m"]
+
+
+@dataclass(frozen=True)
+class Terms:
+    """The loss of one step: named terms of the task, and named terms that only preserve.
+
+    The loop differentiates `preserve` first, so that adaptive weight consolidation finds its
+    gradient alone in `.grad`, then `task`. Both dicts hold weighted scalars; the loss is their sum.
+    """
+
+    task: dict[str, Tensor]
+    preserve: dict[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What a method may ask for beside the current task: public reference data, never past or future tasks."""
+
+    reference_images: Callable[[int], Images]
+    captions: Callable[[int], list[str]]
+    task_count: int
+    device: torch.device
+    chunk: int = 256
+
+
+METHODS: dict[str, type["Method"]] = {}
+
+
+def register(name: str, title: str) -> Callable[[type["Method"]], type["Method"]]:
+    """Class decorator: make a method known under `name`, shown in tables as `title`."""
+
+    def keep(cls: type["Method"]) -> type["Method"]:
+        cls.name, cls.title = name, title
+        METHODS[name] = cls
+        return cls
+
+    return keep
+
+
+class Method:
+    """Continual Finetune without a single extra: the base that every other method changes.
+
+    A subclass overrides hooks. `options` are its own settings with published values; an experiment
+    changes them by `method_options`. Everything random must come from `generator(stream)`, which
+    depends on seed, task and stream only, so that a resumed run repeats it.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    #: Whether the loop must provide a synthetic set before each task.
+    uses_synthetic: ClassVar[bool] = False
+    #: Whether there is anything to train (zero-shot: no).
+    trains: ClassVar[bool] = True
+    options: ClassVar[Mapping[str, Any]] = {}
+
+    def __init__(self, clip: Clip, experiment: Experiment, resources: Resources):
+        self.clip, self.experiment, self.resources = clip, experiment, resources
+        self.option = resolve_options(type(self), experiment.method_options)
+        self.penalty: Penalty | None = None
+        self.initial = {k: v.detach().clone() for k, v in self.parameters().items()}
+        self.task_index = -1
+        self._classifiers: dict[str, Tensor] = {}
+
+    @property
+    def model(self) -> nn.Module:
+        return self.clip.model
+
+    def parameters(self) -> dict[str, nn.Parameter]:
+        """What is trained: everything except `logit_scale` (PROTOCOL, table GIFT)."""
+        return {n: p for n, p in self.model.named_parameters() if n not in ("logit_scale", "logit_bias")}
+
+    def generator(self, stream: str) -> torch.Generator:
+        """A CPU generator that depends on seed, task and the stream's name alone."""
+        return seeded(self.experiment.seed, self.task_index, stream)
+
+    def learning_rate(self, task: Task) -> float:
+        """The peak learning rate on a task: the experiment's, shared by all methods unless published otherwise."""
+        return self.experiment.lr_of(task.name)
+
+    # The hooks, in the order in which the loop calls them.
+
+    def before_task(self, task: Task, synthetic: SyntheticSet | None) -> None:
+        """Prepare for a task: tokenise its prompts. Subclasses call super and freeze their teacher here."""
+        self.task = task
+        self.class_tokens = self.clip.tokenize(task.prompts()).to(self.resources.device)
+
+    def loss(self, batch: Batch) -> Terms:
+        """The terms of one step; here cross-entropy over the task's classes, label smoothing 0.2."""
+        return Terms({"ce": self.cross_entropy(batch)})
+
+    def after_step(self, step: int) -> None:
+        """Called after the optimiser's step with the number of steps done in this task, from 1."""
+
+    def after_task(self, task: Task) -> None:
+        """Called when the last step of a task is done, before evaluation."""
+
+    def predict(self, task: Task, pixels: UInt8[Tensor, "b 3 h w"]) -> Float[Tensor, "b c"]:
+        """Logits over the task's own classes. The classifier's texts are encoded once per set of weights."""
+        images = encode_images(self.model, self.clip.preprocess.eval(pixels))
+        return images @ self.classifier(task).T
+
+    # What subclasses build on.
+
+    def cross_entropy(self, batch: Batch) -> Float[Tensor, ""]:
+        """CE of cosine logits against the prompts of the current task's classes."""
+        images = encode_images(self.model, batch.images)
+        texts = encode_texts(self.model, self.class_tokens)
+        logits = losses.similarity(images, texts, self.scale)
+        return losses.cross_entropy(logits, batch.labels, self.experiment.label_smoothing)
+
+    @property
+    def scale(self) -> Float[Tensor, ""]:
+        """CLIP's temperature as a factor, exp(logit_scale); never trained here."""
+        return self.model.logit_scale.detach().exp()
+
+    def classifier(self, task: Task) -> Float[Tensor, "c d"]:
+        """Template-ensemble text embeddings of a task, kept until `forget_classifiers`."""
+        if task.name not in self._classifiers:
+            self._classifiers[task.name] = classifier(self.clip, task)
+        return self._classifiers[task.name]
+
+    def forget_classifiers(self) -> None:
+        """The weights changed: encode class texts anew when next asked."""
+        self._classifiers.clear()
+
+    # What a checkpoint holds beside the trained parameters.
+
+    def state(self) -> dict[str, Tensor]:
+        """Tensors that the method carries from step to step or task to task (a memory, an ensemble)."""
+        return {}
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """The reverse of `state`."""
+
+
+def seeded(seed: int, task_index: int, stream: str, step: int = 0) -> torch.Generator:
+    """A CPU generator keyed on its arguments: any step can be repeated without replaying the others."""
+    return torch.Generator().manual_seed(int(digest([seed, task_index, stream, step], 15), 16))
+
+
+def resolve_options(cls: type[Method], given: Mapping[str, Any]) -> dict[str, Any]:
+    """A method's settings with those given put in; unknown names or other types are a ConfigError."""
+    for key, value in given.items():
+        if key not in cls.options:
+            hint = nearest(key, cls.options) if cls.options else "it has none."
+            raise ConfigError(f"method {cls.name!r} has no setting {key!r}; {hint}")
+        default = cls.options[key]
+        good = isinstance(value, type(default)) and isinstance(value, bool) == isinstance(default, bool)
+        if not (good or (isinstance(default, float) and type(value) is int)):
+            raise ConfigError(f"method_options[{key}] must be of type {type(default).__name__}, not {value!r}.")
+    return {**cls.options, **given}

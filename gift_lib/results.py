@@ -1,0 +1,133 @@
+"""Records: one small JSON per run, keyed on the digest of what made it."""
+
+import importlib.metadata
+import platform
+import resource
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from gift_lib import metrics
+from gift_lib.config import NUMERICS_VERSION, Experiment, from_dict
+from gift_lib.errors import DataError
+from gift_lib.files import digest, read_json, write_json
+
+SCHEMA = 1
+Record = dict[str, Any]
+
+#: Packages whose version can move a number.
+PACKAGES = ("torch", "torchvision", "open_clip_torch", "diffusers", "transformers", "numpy", "pillow", "scikit-learn")
+
+
+def key(experiment: Experiment, identity: Mapping[str, str]) -> str:
+    """The digest of config and identity (world, weights, numerics): what makes a record current."""
+    return digest({"config": experiment.to_dict(), "identity": dict(identity)})
+
+
+def identity(world: str, clip: str, pipeline: str) -> dict[str, Any]:
+    """The hashes of world and weights, and the library's numerics version."""
+    return {"world": world, "clip": clip, "pipeline": pipeline, "numerics": NUMERICS_VERSION}
+
+
+def path_of(folder: str | Path, experiment: Experiment, identity: Mapping[str, str]) -> Path:
+    """Where a record lives: `<folder>/<scale>/<method>-<order>-s<seed>-<key>.json`."""
+    e = experiment
+    order = e.order if e.order in ("I", "II") else "custom"
+    return Path(folder) / e.scale / f"{e.method}-{order}-s{e.seed}-{key(e, identity)}.json"
+
+
+def make(experiment: Experiment, identity: Mapping[str, str], result: Mapping, run: Mapping) -> Record:
+    """A record. `result` is what must repeat to the byte; `run` holds times, memory and versions."""
+    return {
+        "schema": SCHEMA,
+        "config": experiment.to_dict(),
+        "digest": experiment.digest,
+        "key": key(experiment, identity),
+        "identity": dict(identity),
+        "result": dict(result),
+        "run": dict(run),
+    }
+
+
+def write(record: Record, folder: str | Path) -> Path:
+    """Write a record atomically to its place under `folder`; two writers of one record never damage it."""
+    path = path_of(folder, from_dict(record["config"]), record["identity"])
+    write_json(path, record)
+    return path
+
+
+def read(path: str | Path) -> Record:
+    """Read and verify one record; DataError where it is broken, edited or of another schema."""
+    record = read_json(path)
+    if not isinstance(record, dict) or record.get("schema") != SCHEMA:
+        raise DataError(f"{path} is not a record of schema {SCHEMA}: delete it and run its experiment again.")
+    try:
+        made_by = key(from_dict(record["config"]), record["identity"])
+        matrix = metrics.matrix(record["result"]["R"])
+        complete = len(matrix) == len(record["result"]["tasks"]) == len(record["result"]["zero_shot"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{path} is broken ({error}): delete it and run its experiment again.") from error
+    if made_by != record.get("key") or not complete:
+        raise DataError(f"{path} does not agree with its own key: delete it and run its experiment again.")
+    return record
+
+
+def find(folder: str | Path, experiment: Experiment, identity: Mapping[str, str]) -> Record | None:
+    """The current record of an experiment, or None."""
+    path = path_of(folder, experiment, identity)
+    return read(path) if path.exists() else None
+
+
+def read_all(folder: str | Path) -> list[Record]:
+    """Every record under a folder, in the order of file names."""
+    return [read(p) for p in sorted(Path(folder).rglob("*-s*-*.json"))]
+
+
+def load_frame(folder: str | Path | Iterable[Record]) -> pd.DataFrame:
+    """All records as one DataFrame: a row per run, a column per setting, the metrics, and the record itself."""
+    records = read_all(folder) if isinstance(folder, (str, Path)) else list(folder)
+    return pd.DataFrame([_row(r) for r in records])
+
+
+def _row(record: Record) -> dict[str, Any]:
+    R = record["result"]["R"]
+    numbers = {
+        "Transfer": metrics.transfer(R) if len(R) > 1 else None,
+        "Avg": metrics.average(R),
+        "Last": metrics.last(R),
+        "Forgetting": metrics.forgetting(R) if len(R) > 1 else None,
+    }
+    return {**record["config"], **numbers, "seconds": record["run"].get("seconds"), "key": record["key"],
+            **{f"id_{k}": v for k, v in record["identity"].items()}, "record": record}  # fmt: skip
+
+
+def environment(device: str) -> dict[str, Any]:
+    """Versions and kind of hardware, for the `run` block. No host names."""
+    versions = {p: importlib.metadata.version(p) for p in PACKAGES if _installed(p)}
+    gpu = torch.cuda.get_device_name() if device.startswith("cuda") else None
+    return {
+        "device": gpu or device,
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "python": platform.python_version(),
+        "packages": versions,
+    }
+
+
+def peak_memory_bytes(device: str) -> int:
+    """The most memory the process (or the GPU, when there is one) held at any moment, in bytes."""
+    if device.startswith("cuda"):
+        return torch.cuda.max_memory_allocated()
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def _installed(package: str) -> bool:
+    try:
+        importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True

@@ -1,0 +1,363 @@
+"""The one loop: generate, fit, evaluate, grow the pool. It knows no method by name."""
+
+import math
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from gift_lib import checkpoint, data, methods, results
+from gift_lib.clip import load as load_clip
+from gift_lib.config import Experiment
+from gift_lib.errors import ConfigError, NumericsError
+from gift_lib.evaluation import evaluate
+from gift_lib.files import cache_root
+from gift_lib.generate import SyntheticSet, synthesize, weights_digest
+from gift_lib.methods.base import Batch, Method, Resources, seeded
+from gift_lib.pool import ClassPool, concepts_of
+from gift_lib.tasks import Task
+
+#: Points per loss curve in a record: means over equal windows of steps.
+LOSS_POINTS = 40
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """Where and how a run happens: nothing here changes its result on one kind of hardware.
+
+    `checkpoint_every` is in steps. `workers` is the number of processes that generate pictures.
+    """
+
+    device: str = "cpu"
+    data_dir: str | None = None
+    cache_dir: str | None = None
+    workers: int = 1
+    checkpoint_every: int = 100
+    progress: bool = True
+
+    @property
+    def cache(self) -> Path:
+        return Path(self.cache_dir).expanduser() if self.cache_dir else cache_root()
+
+
+@dataclass
+class Progress:
+    """What a run has done so far: it is saved in every checkpoint and ends up in the record."""
+
+    zero_shot: list[float] = field(default_factory=list)
+    R: list[list[float]] = field(default_factory=list)
+    losses: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+    synthetic: list[str] = field(default_factory=list)
+    step: int = 0
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+def run(experiment: Experiment, runtime: Runtime = Runtime(), results_dir: str | Path | None = None) -> results.Record:
+    """Run one experiment from the pre-trained model to its record; go on where a killed run stopped.
+
+    With `results_dir` a current record found there is returned as it is, and a new one is written there.
+    Raises ConfigError, DataError or NumericsError with the remedy; what was done is kept.
+    """
+    methods.check(experiment)
+    identity = identity_of(experiment, runtime)
+    known = results_dir and results.find(results_dir, experiment, identity)
+    if known:
+        return known
+    state = runtime.cache / "runs" / results.key(experiment, identity)
+    with checkpoint.workplace(state) as folder, _numerics(runtime.device):
+        record = _run(experiment, runtime, identity, folder / "state.safetensors")
+        if results_dir:
+            results.write(record, results_dir)
+    return record
+
+
+def identity_of(experiment: Experiment, runtime: Runtime = Runtime()) -> dict[str, Any]:
+    """World and weight hashes and the numerics version, without training anything."""
+    generates = methods.find(experiment.method).uses_synthetic and experiment.synthetic_source == "diffusion"
+    return results.identity(
+        world=data.world_hash(experiment, runtime.data_dir),
+        clip=load_clip(experiment.model).digest,
+        pipeline=weights_digest(experiment.pipeline) if generates else "",
+    )
+
+
+def _run(e: Experiment, runtime: Runtime, identity: dict, state: Path) -> results.Record:
+    started, stages = time.perf_counter(), Counter()
+    tasks = data.load_tasks(e, runtime.data_dir)
+    method = _method(e, runtime, len(tasks))
+    saved = checkpoint.load(state)
+    done = _restore(method, saved) if saved else Progress()
+    done.zero_shot = done.zero_shot or evaluate(method, tasks)
+    pool, stream, counts = ClassPool.of(e, concepts_of(e)), random.Random(e.pictures_seed), Counter()
+
+    for t, task in enumerate(tasks):
+        # Prompts are drawn for finished tasks too: one stream runs through all tasks.
+        prompts = pool.sample(e.images_per_task, stream, e.prompt_draws) if method.uses_synthetic else []
+        if t >= len(done.R):
+            with _timed(stages, "generate"):
+                synthetic = synthesize(e, prompts, counts, runtime) if prompts else None
+            with _timed(stages, "fit"):
+                fit(method, t, task, synthetic, runtime, done, partial(_save, state, method, done))
+            with _timed(stages, "evaluate"):
+                done.R.append(evaluate(method, tasks))
+            done.synthetic.append(synthetic.digest if synthetic else "")
+            done.step = 0
+            _save(state, method, done)
+        counts.update(prompts)
+        pool.add(task)
+    run_block = {"seconds": time.perf_counter() - started, "stages": dict(stages), "resumed": bool(saved),
+                 "peak_memory_bytes": results.peak_memory_bytes(runtime.device),
+                 **results.environment(runtime.device)}  # fmt: skip
+    return results.make(e, identity, _result(tasks, done), run_block)
+
+
+def fit(
+    method: Method,
+    t: int,
+    task: Task,
+    synthetic: SyntheticSet | None,
+    runtime: Runtime,
+    done: Progress,
+    save: Callable[..., None],
+) -> None:
+    """Train on one task for `steps` steps, from `done.step` on; writes its loss curves into `done`."""
+    e = method.experiment
+    method.task_index = t
+    start = _snapshot(method)
+    method.before_task(task, synthetic)
+    if not method.trains:
+        return
+    learner = Learner(method, method.learning_rate(task))
+    _resume(method, learner, done)
+    curves = done.losses.setdefault(task.name, {})
+    batches = Batches(e, t, task, synthetic, method)
+    bar = tqdm(total=e.steps, initial=done.step, desc=f"{t + 1} {task.name}", leave=False, disable=not runtime.progress)
+    method.model.train()
+    with bar:
+        while done.step < e.steps:
+            terms = learner.step(batches(done.step), done.step)
+            for name, value in terms.items():
+                curves.setdefault(name, []).append(value)
+            done.step += 1
+            method.after_step(done.step)
+            bar.update()
+            if done.step % runtime.checkpoint_every == 0 and done.step < e.steps:
+                save(start=start, learner=learner)
+    method.after_task(task)
+
+
+class Batches:
+    """The batch of any step, computed from seed, task and step alone: a resumed run draws the same ones."""
+
+    def __init__(self, e: Experiment, t: int, task: Task, synthetic: SyntheticSet | None, method: Method):
+        self.e, self.t, self.split, self.method = e, t, task.train, method
+        self.real = Shuffle(len(task.train), e.batch_size, partial(seeded, e.seed, t, "real"))
+        drawn = len(synthetic.prompts) if synthetic else 0
+        self.drawn = Shuffle(drawn, e.synthetic_batch_size, partial(seeded, e.seed, t, "synthetic"))
+
+    def __call__(self, step: int) -> Batch:
+        index, device = self.real(step), self.method.resources.device
+        pixels = self.split.images.batch(index).to(device)
+        crop = seeded(self.e.seed, self.t, "crop", step)
+        images = self.method.clip.preprocess.train(pixels, crop)
+        return Batch(step, images, self.split.labels[index].to(device), self.drawn(step))
+
+
+class Shuffle:
+    """Endless epochs over `n` items, each in its own random order, cut into batches of `size`."""
+
+    def __init__(self, n: int, size: int, generator: Callable[..., torch.Generator]):
+        self.n, self.size, self.generator = n, size, generator
+        self.epochs: dict[int, Tensor] = {}
+
+    def __call__(self, step: int) -> Int64[Tensor, " b"]:
+        if self.n == 0:
+            return torch.empty(0, dtype=torch.int64)
+        at = torch.arange(step * self.size, (step + 1) * self.size)
+        return torch.stack([self._epoch(int(i) // self.n)[int(i) % self.n] for i in at])
+
+    def _epoch(self, epoch: int) -> Int64[Tensor, " n"]:
+        if epoch not in self.epochs:
+            self.epochs = {k: v for k, v in self.epochs.items() if k >= epoch - 1}
+            self.epochs[epoch] = torch.randperm(self.n, generator=self.generator(step=epoch))
+        return self.epochs[epoch]
+
+
+class Learner:
+    """AdamW with warm-up and cosine decay, new for each task (PROTOCOL, table GIFT)."""
+
+    def __init__(self, method: Method, lr: float):
+        self.method, self.lr, self.e = method, lr, method.experiment
+        self.parameters = method.parameters()
+        self.device = method.resources.device
+        self.optimizer = torch.optim.AdamW(
+            self.parameters.values(), lr=lr, betas=(0.9, 0.999), weight_decay=self.e.weight_decay,
+            fused=self.device.type in ("cpu", "cuda"),
+        )  # fmt: skip
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.e.precision == "fp16")
+
+    def step(self, batch: Batch, step: int) -> dict[str, float]:
+        """One optimiser step; the value of every loss term. Raises NumericsError where one is not finite."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(step, self.e.steps, self.e.warmup, self.lr)
+        self.optimizer.zero_grad(set_to_none=True)
+        with self._autocast():
+            terms = self.method.loss(batch)
+        values = {k: float(v.detach()) for k, v in {**terms.task, **terms.preserve}.items()}
+        self._check(values, step)
+        # The gradient of what preserves comes first and alone: AWC reads it before the task's is added.
+        if terms.preserve:
+            self.scaler.scale(sum(terms.preserve.values())).backward()
+        penalty = self.method.penalty
+        if penalty is not None and terms.preserve:
+            penalty.update(self.parameters, unscale=1.0 / self.scaler.get_scale())
+        self.scaler.scale(sum(terms.task.values())).backward()
+        self.scaler.unscale_(self.optimizer)
+        if penalty is not None:
+            penalty.add_gradient(self.parameters, self.e.consolidation_weight)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        return values
+
+    def _autocast(self):
+        dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(self.e.precision)
+        return torch.autocast(self.device.type, dtype) if dtype else nullcontext()
+
+    def _check(self, values: dict[str, float], step: int) -> None:
+        for name, value in values.items():
+            if not math.isfinite(value):
+                raise NumericsError(
+                    f"the loss {name!r} is {value} at step {step + 1} of task {self.method.task.name!r}. "
+                    "Lower the learning rate, or use precision fp32; finished tasks are kept in the checkpoint."
+                )
+
+    def state(self) -> dict[str, Tensor]:
+        """The optimiser's moments by parameter name."""
+        of = self.optimizer.state
+        return {f"{m}/{n}": of[p][m] for n, p in self.parameters.items() for m in of[p]}
+
+    def load_state(self, state: dict[str, Tensor]) -> None:
+        """The reverse of `state`."""
+        for name, tensor in state.items():
+            moment, parameter = name.split("/", 1)
+            self.optimizer.state[self.parameters[parameter]][moment] = tensor.to(
+                self.device if moment != "step" or self.device.type == "cuda" else "cpu"
+            )
+
+
+def learning_rate(step: int, steps: int, warmup: float, peak: float) -> float:
+    """Linear warm-up over `warmup * steps` steps, then a cosine to 0. `step` counts from 0."""
+    ramp = round(warmup * steps)
+    if step < ramp:
+        return peak * (step + 1) / ramp
+    return 0.5 * peak * (1 + math.cos(math.pi * (step - ramp) / (steps - ramp)))
+
+
+# Checkpoints: the weights at the start of the task (its teacher) and now, the optimiser, the method's own state.
+
+
+def _snapshot(method: Method) -> checkpoint.Tree:
+    return {
+        "start": {k: v.detach().clone() for k, v in method.model.state_dict().items()},
+        "method_start": {k: v.detach().clone() for k, v in method.state().items()},
+    }
+
+
+def _save(
+    path: Path,
+    method: Method,
+    done: Progress,
+    start: checkpoint.Tree | None = None,
+    learner: Learner | None = None,
+) -> None:
+    groups = start or _snapshot(method)
+    meta = {k: v for k, v in vars(done).items() if k != "extra"}
+    if learner:
+        groups = groups | {"model": method.model.state_dict(), "method": method.state(), "optimizer": learner.state()}
+        meta["scaler"] = learner.scaler.state_dict()
+    checkpoint.save(path, groups, meta)
+
+
+def _restore(method: Method, saved: tuple[checkpoint.Tree, dict]) -> Progress:
+    """Put the method where the current task began; what came after waits in `extra` for `_resume`."""
+    groups, meta = saved
+    scaler = meta.pop("scaler", None)
+    method.model.load_state_dict(groups["start"])
+    method.load_state(groups.get("method_start", {}))
+    return Progress(**meta, extra={"groups": groups, "scaler": scaler} if meta["step"] else {})
+
+
+def _resume(method: Method, learner: Learner, done: Progress) -> None:
+    """After `before_task` has rebuilt the teacher: the weights, moments and state of the interrupted step."""
+    if not done.extra:
+        return
+    groups = done.extra["groups"]
+    method.model.load_state_dict(groups["model"])
+    method.load_state(groups.get("method", {}))
+    learner.load_state(groups.get("optimizer", {}))
+    learner.scaler.load_state_dict(done.extra["scaler"] or {})
+    done.extra = {}
+
+
+def _method(e: Experiment, runtime: Runtime, task_count: int) -> Method:
+    device = torch.device(runtime.device)
+    clip = load_clip(e.model, device=runtime.device)
+    resources = Resources(
+        reference_images=lambda n: data.reference_images(e, n, runtime.data_dir),
+        captions=lambda n: data.web_captions(e, n, runtime.data_dir),
+        task_count=task_count,
+        device=device,
+    )
+    return methods.build(clip, e, resources)
+
+
+def _result(tasks: list[Task], done: Progress) -> dict[str, Any]:
+    losses = {t: {k: _windows(v) for k, v in terms.items()} for t, terms in done.losses.items()}
+    return {
+        "tasks": [t.name for t in tasks],
+        "R": [[round(x, 4) for x in row] for row in done.R],
+        "zero_shot": [round(x, 4) for x in done.zero_shot],
+        "losses": losses,
+        "synthetic": done.synthetic,
+    }
+
+
+def _windows(values: list[float]) -> list[float]:
+    """A curve as at most LOSS_POINTS means over equal windows, five significant digits."""
+    width = math.ceil(len(values) / LOSS_POINTS)
+    return [
+        float(f"{math.fsum(w) / len(w):.5g}") for w in (values[i : i + width] for i in range(0, len(values), width))
+    ]
+
+
+@contextmanager
+def _numerics(device: str) -> Iterator[None]:
+    """One thread on a CPU and deterministic kernels on a GPU: the same seed gives the same bytes."""
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise ConfigError('device "cuda" asked for, but torch sees no GPU. Use device="cpu".')
+    threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    if device == "cpu":
+        torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(strict)
+
+
+@contextmanager
+def _timed(stages: Counter, name: str) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    stages[name] += time.perf_counter() - start
