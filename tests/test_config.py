@@ -1,0 +1,85 @@
+"""The Experiment: presets, digests, and one clear error per bad value."""
+
+import pickle
+
+import pytest
+
+from gift_lib.config import COLAB, MINI, PAPER, Experiment, experiment, from_dict, wise_weight
+from gift_lib.errors import ConfigError
+
+BAD = [
+    ({"guidence_scale": 3.0}, "guidance_scale"),
+    ({"scale": "huge"}, "no scale"),
+    ({"order": "III"}, "order cannot be"),
+    ({"steps": 0}, "steps must be at least 1"),
+    ({"steps": 2.5}, "type int"),
+    ({"steps": True}, "type int"),
+    ({"batch_size": -1}, "batch_size must be at least 1"),
+    ({"lr": 0.0}, "lr must be more than zero"),
+    ({"lr": float("nan")}, "finite"),
+    ({"lr": "fast"}, "type float"),
+    ({"lr_per_task": {"MNIST": -1.0}}, r"lr_per_task\[MNIST\]"),
+    ({"lr_per_task": 3}, "must map names"),
+    ({"alpha": -1.0}, "alpha must be zero or more"),
+    ({"beta": -0.1}, "beta must be zero or more"),
+    ({"consolidation_weight": -2.0}, "zero or more"),
+    ({"temperature": 0.0}, "temperature must be more than zero"),
+    ({"label_smoothing": 1.0}, "label_smoothing must be in"),
+    ({"warmup": -0.1}, "warmup must be in"),
+    ({"distillation": "constrastive"}, "did you mean 'contrastive'"),
+    ({"consolidation": "ewc"}, "consolidation cannot be"),
+    ({"prompt_source": "future"}, "prompt_source cannot be"),
+    ({"scheduler": "ddpm"}, "scheduler cannot be"),
+    ({"precision": "fp64"}, "precision cannot be"),
+    ({"teacher": "next"}, "teacher cannot be"),
+    ({"teacher": "wise(1.5)"}, "teacher cannot be"),
+    ({"images_per_task": 20_000}, "prompt_draws must be at least images_per_task"),
+    ({"prompt_template": "a photo"}, "a text with {c} in it"),
+    ({"tasks": ("digits", "digits")}, "twice"),
+    ({"seed": -1}, "seed must be zero or more"),
+    ({"synthetic_seed": 0.5}, "synthetic_seed must be"),
+    ({"method_options": [1]}, "must map names"),
+]
+
+
+@pytest.mark.parametrize(("values", "message"), BAD, ids=[next(iter(v)) + str(i) for i, (v, _) in enumerate(BAD)])
+def test_bad_value_gives_one_clear_error(values, message):
+    with pytest.raises(ConfigError, match=message):
+        experiment(**values)
+
+
+def test_presets_name_their_own_scale_and_keep_the_published_values():
+    assert [e.scale for e in (MINI, COLAB, PAPER)] == ["mini", "colab", "paper"]
+    assert (PAPER.steps, PAPER.batch_size, PAPER.synthetic_batch_size) == (1000, 64, 64)
+    assert (PAPER.alpha, PAPER.beta, PAPER.temperature, PAPER.label_smoothing) == (1.0, 0.25, 2.0, 0.2)
+    assert PAPER.lr_of("Aircraft") == PAPER.lr_of("MNIST") == 5e-5
+    assert PAPER.lr_of("DTD") == 1e-5
+    for name in ("alpha", "beta", "temperature", "label_smoothing", "consolidation_weight", "weight_decay", "warmup"):
+        assert getattr(MINI, name) == getattr(PAPER, name), f"{name} must keep its published value at the mini scale"
+
+
+def test_digest_depends_on_every_field_and_on_nothing_else():
+    base = experiment(seed=1)
+    assert base.digest == from_dict(base.to_dict()).digest == pickle.loads(pickle.dumps(base)).digest
+    changes = {"method": "zscl", "order": "II", "seed": 2, "lr": 1e-4, "awc_normalise": False, "teacher": "initial"}
+    digests = {base.replace(**{k: v}).digest for k, v in changes.items()}
+    assert len(digests | {base.digest}) == len(changes) + 1
+    assert experiment(alpha=1).digest == experiment(alpha=1.0).digest
+
+
+def test_an_experiment_cannot_change():
+    e = experiment(lr_per_task={"digits": 1e-3})
+    with pytest.raises(AttributeError):
+        e.lr = 1.0
+    with pytest.raises(TypeError):
+        e.lr_per_task["digits"] = 1.0
+
+
+def test_unknown_key_in_stored_config():
+    with pytest.raises(ConfigError, match="no setting 'colour'"):
+        from_dict({**Experiment().to_dict(), "colour": 1})
+
+
+@pytest.mark.parametrize(("teacher", "weight"), [("last", 0.0), ("initial", 1.0), ("wise(0.2)", 0.2), ("wise(0)", 0.0)])
+def test_teacher_names(teacher, weight):
+    assert wise_weight(teacher) == weight

@@ -1,0 +1,80 @@
+"""Atomic writes and digests."""
+
+import errno
+import os
+import subprocess
+import sys
+
+import pytest
+
+from gift_lib import files
+from gift_lib.errors import DataError
+
+
+def test_atomic_write_replaces_whole_files_only(tmp_path):
+    path = tmp_path / "a.json"
+    files.write_json(path, {"x": 1})
+    with pytest.raises(RuntimeError), files.atomic_write(path) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert files.read_json(path) == {"x": 1}
+    assert os.listdir(tmp_path) == ["a.json"]
+
+
+def test_full_disk_is_one_clear_error_and_keeps_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "a.json"
+    files.write_json(path, {"x": 1})
+
+    def no_space(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", no_space)
+    with pytest.raises(DataError, match="No space left.*run the same command again"):
+        files.write_json(path, {"x": 2})
+    monkeypatch.undo()
+    assert files.read_json(path) == {"x": 1}
+    assert os.listdir(tmp_path) == ["a.json"]
+
+
+def test_what_a_killed_writer_left_is_swept_by_the_next(tmp_path):
+    path = tmp_path / "a.json"
+    code = (
+        "import os, signal, sys; from pathlib import Path; from gift_lib.files import atomic_write\n"
+        "with atomic_write(Path(sys.argv[1])) as t:\n"
+        "    t.write_text('half'); os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(path)], check=False)
+    assert len(os.listdir(tmp_path)) == 1, "the kill left its temporary file"
+    files.write_json(path, 1)
+    assert os.listdir(tmp_path) == ["a.json"]
+
+
+def test_folder_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match="cannot make the folder"):
+        files.make_folder(tmp_path / "file" / "sub")
+
+
+def test_missing_and_broken_json(tmp_path):
+    with pytest.raises(DataError, match="does not exist"):
+        files.read_json(tmp_path / "no.json")
+    (tmp_path / "half.json").write_text('{"a": ')
+    with pytest.raises(DataError, match="make it again"):
+        files.read_json(tmp_path / "half.json")
+
+
+def test_nan_is_never_written(tmp_path):
+    with pytest.raises(ValueError):
+        files.write_json(tmp_path / "a.json", float("nan"))
+    assert os.listdir(tmp_path) == []
+
+
+def test_digests(tmp_path):
+    assert files.digest({"b": 1, "a": 2}) == files.digest({"a": 2, "b": 1}) != files.digest({"a": 2, "b": 2})
+    (tmp_path / "x").write_bytes(b"abc")
+    assert files.file_digest(tmp_path / "x") == files.digest(b"abc") == "ba7816bf8f01cfea"
+
+
+def test_cache_root_is_one_setting(monkeypatch, tmp_path):
+    monkeypatch.setenv("GIFT_CACHE", str(tmp_path))
+    assert files.cache_root() == tmp_path
