@@ -91,6 +91,24 @@ def identity_of(experiment: Experiment, runtime: Runtime = Runtime()) -> dict[st
     )
 
 
+def prompt_stream(e: Experiment, tasks: list[Task]) -> Iterator[list[str]]:
+    """The generator's prompts for each task in turn. One random stream runs through all tasks; a task's
+    classes join the pool when the next task's prompts are asked for, never earlier."""
+    pool, stream = ClassPool.of(e, concepts_of(e)), random.Random(e.pictures_seed)
+    for task in tasks:
+        yield pool.sample(e.images_per_task, stream, e.prompt_draws)
+        pool.add(task)
+
+
+def prepare(experiment: Experiment, runtime: Runtime = Runtime()) -> list[str]:
+    """Generate every picture of an experiment into the cache, training nothing; the digest of each task's set."""
+    tasks, counts, digests = data.load_tasks(experiment, runtime.data_dir), Counter(), []
+    for prompts in prompt_stream(experiment, tasks):
+        digests.append(synthesize(experiment, prompts, counts, runtime).digest)
+        counts.update(prompts)
+    return digests
+
+
 def _run(e: Experiment, runtime: Runtime, identity: dict, state: Path) -> results.Record:
     started, stages = time.perf_counter(), Counter()
     tasks = data.load_tasks(e, runtime.data_dir)
@@ -98,14 +116,12 @@ def _run(e: Experiment, runtime: Runtime, identity: dict, state: Path) -> result
     saved = checkpoint.load(state)
     done = _restore(method, saved) if saved else Progress()
     done.zero_shot = done.zero_shot or evaluate(method, tasks)
-    pool, stream, counts = ClassPool.of(e, concepts_of(e)), random.Random(e.pictures_seed), Counter()
+    counts: Counter[str] = Counter()
 
-    for t, task in enumerate(tasks):
-        # Prompts are drawn for finished tasks too: one stream runs through all tasks.
-        prompts = pool.sample(e.images_per_task, stream, e.prompt_draws) if method.uses_synthetic else []
+    for t, (task, prompts) in enumerate(zip(tasks, prompt_stream(e, tasks), strict=True)):
         if t >= len(done.R):
             with _timed(stages, "generate"):
-                synthetic = synthesize(e, prompts, counts, runtime) if prompts else None
+                synthetic = synthesize(e, prompts, counts, runtime) if method.uses_synthetic else None
             with _timed(stages, "fit"):
                 fit(method, t, task, synthetic, runtime, done, partial(_save, state, method, done))
             with _timed(stages, "evaluate"):
@@ -114,7 +130,6 @@ def _run(e: Experiment, runtime: Runtime, identity: dict, state: Path) -> result
             done.step = 0
             _save(state, method, done)
         counts.update(prompts)
-        pool.add(task)
     run_block = {"seconds": time.perf_counter() - started, "stages": dict(stages), "resumed": bool(saved),
                  "peak_memory_bytes": results.peak_memory_bytes(runtime.device),
                  **results.environment(runtime.device)}  # fmt: skip

@@ -1,0 +1,158 @@
+"""Batches: a YAML file of variants and seeds becomes a list of experiments, and a table finds their records."""
+
+import argparse
+import json
+import shlex
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from gift_lib.config import Experiment, experiment
+from gift_lib.errors import ConfigError, DataError, GiftError, nearest
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDER = ROOT / "notebooks" / "sweeps"
+RESULTS = ROOT / "book" / "results"
+KEYS = ("title", "paper", "base", "seeds", "variants")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run of a sweep: the variant (a row of the table) and its experiment."""
+
+    sweep: str
+    variant: str
+    experiment: Experiment
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A named batch. `paper` names the published table it repeats ('' for our own)."""
+
+    name: str
+    title: str
+    paper: str
+    cells: tuple[Cell, ...]
+
+    @property
+    def variants(self) -> list[str]:
+        """The rows, in the file's order."""
+        return list(dict.fromkeys(c.variant for c in self.cells))
+
+
+def names() -> list[str]:
+    """All sweeps, by name."""
+    return sorted(p.stem for p in FOLDER.glob("*.yml"))
+
+
+def load(name: str, scale: str = "mini", seeds: Sequence[int] | None = None) -> Sweep:
+    """Read `notebooks/sweeps/<name>.yml` and expand it; `seeds` replaces the file's.
+
+    Raises ConfigError for an unknown sweep, key or setting.
+    """
+    path = FOLDER / f"{name}.yml"
+    if not path.exists():
+        raise ConfigError(f"there is no sweep {name!r}; {nearest(name, names())}")
+    return expand(name, yaml.safe_load(path.read_text(encoding="utf-8")), scale, seeds)
+
+
+def expand(name: str, spec: dict[str, Any], scale: str, seeds: Sequence[int] | None = None) -> Sweep:
+    """The cells of a sweep: `base` with each variant's settings put over it, once per seed."""
+    for key in spec:
+        if key not in KEYS:
+            raise ConfigError(f"sweep {name!r} has no key {key!r}; {nearest(key, KEYS)}")
+    cells = []
+    for variant, own in spec["variants"].items():
+        settings = {**spec.get("base", {}), **(own or {})}
+        count = settings.pop("seeds", spec.get("seeds", 5))
+        for seed in seeds if seeds is not None else range(count):
+            cells.append(Cell(name, str(variant), experiment(scale=scale, seed=seed, **settings)))
+    return Sweep(name, spec["title"], spec.get("paper", ""), tuple(cells))
+
+
+def load_many(text: str, scale: str = "mini", seeds: Sequence[int] | None = None) -> list[Sweep]:
+    """Several sweeps: names separated by commas, or `all`."""
+    wanted = names() if text == "all" else [n.strip() for n in text.split(",") if n.strip()]
+    return [load(n, scale, seeds) for n in wanted]
+
+
+def runs(sweeps: Iterable[Sweep]) -> dict[str, Experiment]:
+    """The distinct experiments of several sweeps by digest: a run that two tables need is one run."""
+    return {c.experiment.digest: c.experiment for s in sweeps for c in s.cells}
+
+
+def parameters(e: Experiment) -> dict[str, Any]:
+    """The parameters of notebooks/experiment.ipynb that make this experiment: what differs from its scale's preset."""
+    preset = experiment(scale=e.scale).to_dict()
+    named = {k: getattr(e, k) for k in ("method", "order", "seed", "scale")}
+    changed = {k: v for k, v in e.to_dict().items() if v != preset[k] and k not in named}
+    return {**named, "overrides": changed}
+
+
+def command(e: Experiment, output: str = "/dev/null") -> str:
+    """The plain papermill line that makes one record."""
+    values = json.dumps(parameters(e), sort_keys=True)
+    return f"papermill notebooks/experiment.ipynb {output} -y {shlex.quote(values)}"
+
+
+def seed_list(text: str) -> list[int] | None:
+    """`0-4,7` as numbers; '' means the sweep's own."""
+    if not text:
+        return None
+    numbers = []
+    try:
+        for part in text.split(","):
+            low, _, high = part.partition("-")
+            numbers += range(int(low), int(high or low) + 1)
+    except ValueError:
+        raise ConfigError(f"seeds cannot be {text!r}: write numbers and ranges, such as 0-4,7.") from None
+    return numbers
+
+
+def status(sweep: Sweep, folder: Path = RESULTS) -> dict[str, tuple[int, int]]:
+    """Per variant: current records present, and wanted."""
+    from gift_lib import results
+    from gift_lib.training import identity_of
+
+    counts = dict.fromkeys(sweep.variants, (0, 0))
+    for cell in sweep.cells:
+        present = results.path_of(folder, cell.experiment, identity_of(cell.experiment)).exists()
+        have, want = counts[cell.variant]
+        counts[cell.variant] = (have + present, want + 1)
+    return counts
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """`python -m gift_lib.sweeps list | status NAME | commands NAME`."""
+    parser = argparse.ArgumentParser(prog="python -m gift_lib.sweeps", description=__doc__)
+    parser.add_argument("action", choices=("list", "status", "commands"))
+    parser.add_argument("name", nargs="?", default="all", help="sweep names separated by commas, or all")
+    parser.add_argument("--scale", default="mini")
+    parser.add_argument("--seeds", default="", help="for example 0-9")
+    args = parser.parse_args(arguments)
+    try:
+        _act(args.action, load_many(args.name, args.scale, seed_list(args.seeds)))
+    except (ConfigError, DataError, GiftError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+def _act(action: str, sweeps: list[Sweep]) -> None:
+    if action == "commands":
+        for e in runs(sweeps).values():
+            print(command(e))
+        return
+    for sweep in sweeps:
+        print(f"{sweep.name}: {sweep.title} ({len(sweep.cells)} runs, {len(sweep.variants)} variants)")
+        if action == "status":
+            for variant, (have, want) in status(sweep).items():
+                print(f"  {variant:32s} {have:3d} of {want:3d} records")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
