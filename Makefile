@@ -1,0 +1,92 @@
+# `make book` and `make test` work from a fresh clone with nothing but Python 3.11 or newer and make.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help install book main-job html serve test test-slow lint bench world world-check sweep sweep-status \
+        verify reproduce data zero-shot clean
+
+PYTHON ?= python3
+SCALE ?= mini
+DEVICE ?= cpu
+NAME ?= all
+JOBS ?= 2
+PORT ?= 8000
+N ?= 3
+
+VENV := .venv
+BIN := $(VENV)/bin
+PY := $(BIN)/python
+# The environment is made anew when these files change, and only then.
+PINS := requirements.txt env/requirements.lock pyproject.toml
+STAMP := $(VENV)/.installed-$(shell cat $(PINS) | cksum | cut -d' ' -f1)
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+	@echo
+	@echo "  settings: SCALE=$(SCALE) DEVICE=$(DEVICE) NAME=$(NAME) JOBS=$(JOBS) PORT=$(PORT) N=$(N)"
+
+install: $(STAMP) ## make the virtual environment .venv from the pins
+
+$(STAMP):
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.12 ..." if sys.version_info < (3, 11) else 0)'
+	@test -x $(PY) || { echo "Making $(VENV)"; $(PYTHON) -m venv $(VENV); }
+	@echo "Installing the pinned packages into $(VENV) (a minute or two)"
+	$(PY) -m pip install --disable-pip-version-check -r requirements.txt -c env/requirements.lock
+	$(PY) -m pip install --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@rm -f $(VENV)/.installed-*
+	@touch $@
+
+book: main-job html ## run GIFT on the scale model where its record is not current, then build the book
+
+main-job: install ## the run that the experiment page shows, through papermill
+	@mkdir -p build/runs
+	$(BIN)/papermill --log-output --no-progress-bar --cwd notebooks notebooks/experiment.ipynb build/runs/experiment.ipynb
+
+html: install ## build the book, strictly, into _build/html
+	rm -rf _build/html _build/.doctrees
+	$(BIN)/jupyter-book build . --toc book/_toc.yml --all -W --keep-going -n
+	@echo "The book is in _build/html/index.html; make serve shows it on http://localhost:$(PORT)"
+
+serve: ## show the built book on http://localhost:$(PORT)
+	@test -f _build/html/index.html || { echo "There is no book yet: make book"; exit 1; }
+	$(PYTHON) -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
+
+test: install ## the tests, without the slow ones
+	$(PY) -m pytest --durations=10
+
+test-slow: install ## the slow tests: every page in a browser, full-size architectures, clusters
+	$(PY) -m pytest -m slow --durations=20 -rs
+
+lint: install ## ruff's checks and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+bench: install ## the benchmarks: ours against the plain version (DEVICE=cuda on a GPU)
+	$(PY) -m tests.benchmarks --device $(DEVICE)
+
+world: install ## train the scale model's CLIP and diffusion model from nothing (DEVICE=cuda on a GPU)
+	$(PY) -m gift_lib.world --device $(DEVICE)
+
+world-check: install ## whether the scale model is hard enough, and honest
+	$(PY) -m gift_lib.world.check
+
+sweep: install ## a batch of runs: NAME=ablation-loss SCALE=mini JOBS=2
+	$(BIN)/snakemake --cores $(JOBS) --keep-going --rerun-incomplete --config name=$(NAME) scale=$(SCALE)
+
+sweep-status: install ## what a batch has done and what is missing: NAME=... SCALE=...
+	$(PY) -m gift_lib.sweep status --name $(NAME) --scale $(SCALE)
+
+verify: install ## run N committed records again, drawn at random, and compare them byte for byte
+	$(PY) -m gift_lib.verify --sample $(N)
+
+reproduce: install ## run every committed record again and compare it byte for byte
+	$(PY) -m gift_lib.verify --all --jobs $(JOBS)
+
+data: install ## prepare and verify the data sets of the real scales
+	$(PY) -m gift_lib.data.mtil
+
+zero-shot: install ## the pre-trained model's accuracy on every task: SCALE=paper
+	$(PY) -m gift_lib.zero_shot --scale $(SCALE) --device $(DEVICE)
+
+clean: ## remove what was built; records, weights and caches stay
+	rm -rf _build build
