@@ -7,68 +7,68 @@ The order of a step is
 """
 
 import math
-from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gift_lib.errors import ConfigError
+from gift_lib.errors import ConfigError, nearest
 
-Params = Sequence[torch.nn.Parameter]
+Params = Mapping[str, torch.nn.Parameter]
 Scalar = Float[Tensor, ""]
 
 
-class Penalty(ABC):
-    """R(theta) = sum F (theta - theta_prev)^2. Subclasses say what F is. logit_scale is left to the caller."""
+class Penalty:
+    """R(theta) = sum F (theta - theta_prev)^2 over the weights given by name; F = 1 until a subclass sets it.
+
+    logit_scale is neither trained nor penalised: the caller leaves it out of `params`.
+    """
 
     def __init__(self):
-        self.theta_prev: list[Tensor] = []
-        self.F: list[Tensor] = []
+        self.theta_prev: dict[str, Tensor] = {}
+        self.F: dict[str, Tensor] = {}
 
     @torch.no_grad()
-    def anchor(self, params: Iterable[torch.nn.Parameter]) -> None:
+    def anchor(self, params: Params) -> None:
         """Start a task: remember theta_prev, forget F."""
-        self.theta_prev = [p.detach().clone() for p in params]
-        self.F = []
+        self.theta_prev = {name: p.detach().clone() for name, p in params.items()}
+        self.F = {}
 
-    @abstractmethod
     def update(self, params: Params, unscale: float = 1.0) -> None:
         """Read what `.grad` holds: the gradient of the batch mean of alpha CD + beta ITA, times 1 / unscale."""
 
     @torch.no_grad()
     def add_gradient(self, params: Params, weight: float = 1.0) -> None:
-        """Add the gradient of weight * R, 2 weight F (theta - theta_prev), to `.grad` in place."""
+        """Add the gradient of weight * R, which is 2 weight F (theta - theta_prev), to `.grad` in place."""
         self._check(params)
-        if weight == 0:
-            return
-        difference = torch._foreach_sub(list(params), self.theta_prev)
-        if self.F:
-            torch._foreach_mul_(difference, self.F)
-        torch._foreach_add_(_gradients(params), difference, alpha=2 * weight)
+        if weight:
+            torch._foreach_add_(_gradients(params), self._weighted(params), alpha=2 * weight)
 
     @torch.no_grad()
     def value(self, params: Params) -> Scalar:
         """R(theta), for the log."""
         self._check(params)
-        difference = torch._foreach_sub(list(params), self.theta_prev)
-        terms = torch._foreach_mul(difference, difference)
-        if self.F:
-            torch._foreach_mul_(terms, self.F)
+        difference = torch._foreach_sub(list(params.values()), list(self.theta_prev.values()))
+        terms = torch._foreach_mul(difference, self._weighted(params))
         return torch.stack([t.sum() for t in terms]).sum()
 
-    def state_dict(self) -> dict[str, Any]:
-        """What a resumed run needs, as tensors and numbers."""
-        return {"theta_prev": list(self.theta_prev), "F": list(self.F)}
+    def state(self) -> dict[str, Tensor]:
+        """What `anchor` at the start of the task does not bring back: a resumed run loads it after `anchor`."""
+        return {}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continue from `state_dict()`."""
-        self.theta_prev, self.F = list(state["theta_prev"]), list(state["F"])
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """The reverse of `state`."""
+
+    def _weighted(self, params: Params) -> list[Tensor]:
+        """F (theta - theta_prev); F = 1 where a penalty has none."""
+        difference = torch._foreach_sub(list(params.values()), list(self.theta_prev.values()))
+        if self.F:
+            torch._foreach_mul_(difference, list(self.F.values()))
+        return difference
 
     def _check(self, params: Params) -> None:
-        if [p.shape for p in params] != [t.shape for t in self.theta_prev]:
+        if list(params) != list(self.theta_prev):
             raise ConfigError(
                 f"the penalty is anchored at {len(self.theta_prev)} weights but was given {len(params)} (or others): "
                 "call anchor(params) with the same weights at the start of each task."
@@ -78,12 +78,9 @@ class Penalty(ABC):
 class L2(Penalty):
     """F = 1: the plain l2 penalty of the ablation and of ZSCL."""
 
-    def update(self, params: Params, unscale: float = 1.0) -> None:
-        """Nothing to learn from the gradients."""
-
 
 class AWC(Penalty):
-    """Adaptive weight consolidation: F = g^2 of this very step, no running average (GIFT, section 3.4).
+    """Adaptive weight consolidation: F = g^2 of this very step, no running average (slides, page 8).
 
     g is the gradient of the batch mean of alpha CD + beta ITA. With `normalise` each tensor's F is
     divided by its own mean (the released code does it, the slide's formula does not): then only the
@@ -98,9 +95,9 @@ class AWC(Penalty):
     def update(self, params: Params, unscale: float = 1.0) -> None:
         self._check(params)
         if not self.F:
-            self.F = [torch.empty_like(t) for t in self.theta_prev]
-        torch._foreach_copy_(self.F, _gradients(params))
-        _square(self.F, self.normalise, unscale)
+            self.F = {name: torch.empty_like(t) for name, t in self.theta_prev.items()}
+        torch._foreach_copy_(list(self.F.values()), _gradients(params))
+        _square(list(self.F.values()), self.normalise, unscale)
 
 
 class StaticFisher(Penalty):
@@ -115,7 +112,7 @@ class StaticFisher(Penalty):
         super().__init__()
         self.first_steps, self.normalise, self.seen = first_steps, normalise, 0
 
-    def anchor(self, params: Iterable[torch.nn.Parameter]) -> None:
+    def anchor(self, params: Params) -> None:
         super().anchor(params)
         self.seen = 0
 
@@ -127,32 +124,45 @@ class StaticFisher(Penalty):
         new = [g.clone() for g in _gradients(params)]
         _square(new, self.normalise, unscale)
         self.seen += 1
-        if not self.F:
-            self.F = new
+        if self.seen == 1:
+            self.F = dict(zip(params, new, strict=True))
         else:
-            torch._foreach_lerp_(self.F, new, 1 / self.seen)
+            torch._foreach_lerp_(list(self.F.values()), new, 1 / self.seen)
 
-    def state_dict(self) -> dict[str, Any]:
-        return super().state_dict() | {"seen": self.seen}
+    def state(self) -> dict[str, Tensor]:
+        return {"fisher_seen": torch.tensor(self.seen), **{f"fisher/{name}": t for name, t in self.F.items()}}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        super().load_state_dict(state)
-        self.seen = int(state["seen"])
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        self.seen = int(state["fisher_seen"])
+        self.F = {n: state[f"fisher/{n}"].to(t) for n, t in self.theta_prev.items()} if self.seen else {}
+
+
+def build(kind: str, normalise: bool = True, first_steps: int = 1) -> Penalty | None:
+    """The penalty that `Experiment.consolidation` names: "awc", "l2", "fisher" (over `first_steps`) or "none"."""
+    makers = {
+        "awc": lambda: AWC(normalise),
+        "l2": L2,
+        "fisher": lambda: StaticFisher(first_steps, normalise),
+        "none": lambda: None,
+    }
+    if kind not in makers:
+        raise ConfigError(f"consolidation cannot be {kind!r}; {nearest(str(kind), makers)}")
+    return makers[kind]()
 
 
 def _gradients(params: Params) -> list[Tensor]:
     """`.grad` of each weight; a weight that no loss reached gets zeros."""
-    for p in params:
+    for p in params.values():
         if p.grad is None:
             p.grad = torch.zeros_like(p)
-    return [p.grad for p in params]
+    return [p.grad for p in params.values()]
 
 
 def _square(g: list[Tensor], normalise: bool, unscale: float) -> None:
     """g <- (unscale g)^2, or g^2 / mean(g^2) per tensor, in place; a zero tensor stays zero."""
     if normalise:  # (g / rms)^2 needs no unscale: it cancels
         norms = torch.stack(torch._foreach_norm(g))
-        roots = torch.tensor([math.sqrt(max(t.numel(), 1)) for t in g], device=norms.device, dtype=norms.dtype)
+        roots = torch.tensor([math.sqrt(t.numel()) for t in g], device=norms.device, dtype=norms.dtype)
         rms = torch.where(norms > 0, norms / roots, torch.inf)  # g / inf = 0
         torch._foreach_div_(g, list(rms.unbind()))
     elif unscale != 1.0:
@@ -178,24 +188,25 @@ class RunningMean:
 
     @torch.no_grad()
     def __init__(self, params: Params):
-        self.mean = [p.detach().clone() for p in params]
+        self.mean = {name: p.detach().clone() for name, p in params.items()}
         self.count = 1
 
     @torch.no_grad()
     def add(self, params: Params) -> None:
         """mean <- mean + (theta - mean) / count."""
         self.count += 1
-        torch._foreach_lerp_(self.mean, list(params), 1 / self.count)
+        torch._foreach_lerp_(list(self.mean.values()), list(params.values()), 1 / self.count)
 
     @torch.no_grad()
     def copy_to(self, params: Params) -> None:
         """theta <- mean."""
-        torch._foreach_copy_(list(params), self.mean)
+        torch._foreach_copy_(list(params.values()), list(self.mean.values()))
 
-    def state_dict(self) -> dict[str, Any]:
+    def state(self) -> dict[str, Tensor]:
         """What a resumed run needs."""
-        return {"mean": list(self.mean), "count": self.count}
+        return {"mean_count": torch.tensor(self.count), **{f"mean/{name}": t for name, t in self.mean.items()}}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continue from `state_dict()`."""
-        self.mean, self.count = list(state["mean"]), int(state["count"])
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """The reverse of `state`."""
+        self.count = int(state["mean_count"])
+        self.mean = {n: state[f"mean/{n}"].to(t) for n, t in self.mean.items()}

@@ -1,0 +1,111 @@
+"""From decoded uint8 images to what CLIP's image tower reads, a batch at a time."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms.functional import center_crop, resize
+
+from gift_lib.errors import ConfigError, DataError
+
+CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
+CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+SCALE = (0.9, 1.0)
+RATIO = (3 / 4, 4 / 3)
+TRIES = 10
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """CLIP's two transforms for square inputs of `size` pixels.
+
+    `eval` also serves synthetic images, so that a teacher's output on one never changes within a task.
+    """
+
+    size: int
+    mean: tuple[float, float, float] = CLIP_MEAN
+    std: tuple[float, float, float] = CLIP_STD
+
+    def __post_init__(self):
+        if self.size < 1 or len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
+            raise ConfigError(f"{self!r} is no transform: give a size in pixels and three means and deviations.")
+
+    def eval(self, pixels: UInt8[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 s s"]:
+        """Resize the shorter side to `size` (bicubic, antialiased), crop the centre, normalise."""
+        _check(pixels)
+        if pixels.shape[-2:] != (self.size, self.size):
+            pixels = resize(pixels, [self.size], InterpolationMode.BICUBIC, antialias=True)
+            pixels = center_crop(pixels, [self.size, self.size])
+        return self._normalise(pixels.float())
+
+    def train(self, pixels: UInt8[Tensor, "b 3 h w"], generator: torch.Generator) -> Float[Tensor, "b 3 s s"]:
+        """RandomResizedCrop(size, scale 0.9-1, ratio 3/4-4/3, bicubic, antialiased), no flip, normalise.
+
+        Each image has its own crop. All randomness comes from the CPU `generator`, a fixed amount per
+        image, so the crops depend neither on the device nor on the images' shapes.
+        """
+        _check(pixels)
+        top, left, height, width = crops(len(pixels), pixels.shape[-2], pixels.shape[-1], generator)
+        rows = resize_matrices(top, height, pixels.shape[-2], self.size).to(pixels.device)
+        columns = resize_matrices(left, width, pixels.shape[-1], self.size).to(pixels.device)
+        resized = rows[:, None] @ pixels.float() @ columns[:, None].transpose(-1, -2)
+        return self._normalise(resized.clamp_(0, 255))
+
+    def _normalise(self, x: Float[Tensor, "b 3 s s"]) -> Float[Tensor, "b 3 s s"]:
+        mean, std = (torch.tensor(v, device=x.device).view(1, 3, 1, 1) * 255 for v in (self.mean, self.std))
+        return (x - mean) / std
+
+
+def crops(
+    n: int, h: int, w: int, generator: torch.Generator
+) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"], Float[Tensor, " n"], Float[Tensor, " n"]]:
+    """(top, left, height, width) in whole pixels of `n` random crops, drawn as torchvision draws them.
+
+    Of ten candidates (area uniform, log of the ratio uniform) the first that fits; where none fits,
+    the largest central crop whose ratio is allowed.
+    """
+    u = torch.rand(n, TRIES + 2, 2, generator=generator, dtype=torch.float64)
+    area = h * w * (SCALE[0] + (SCALE[1] - SCALE[0]) * u[:, :TRIES, 0])
+    low, high = math.log(RATIO[0]), math.log(RATIO[1])
+    ratio = torch.exp(low + (high - low) * u[:, :TRIES, 1])
+    widths, heights = (area * ratio).sqrt().round(), (area / ratio).sqrt().round()
+    fits = (widths <= w) & (heights <= h) & (widths >= 1) & (heights >= 1)
+    some, first = fits.any(dim=1), fits.int().argmax(dim=1, keepdim=True)
+    width = torch.where(some, widths.gather(1, first)[:, 0], float(min(w, round(h * RATIO[1]))))
+    height = torch.where(some, heights.gather(1, first)[:, 0], float(min(h, round(w / RATIO[0]))))
+    top = torch.where(some, (u[:, TRIES, 0] * (h - height + 1)).floor(), ((h - height) / 2).floor())
+    left = torch.where(some, (u[:, TRIES, 1] * (w - width + 1)).floor(), ((w - width) / 2).floor())
+    return tuple(v.float() for v in (top, left, height, width))
+
+
+def resize_matrices(
+    start: Float[Tensor, " n"], length: Float[Tensor, " n"], pixels: int, size: int
+) -> Float[Tensor, "n size pixels"]:
+    """For each crop [start, start + length) of a line of pixels, the matrix that resizes it to `size`.
+
+    Bicubic with a = -1/2, widened by the scale when it shrinks (antialiasing), as Pillow and torch do;
+    the weights of pixels outside the crop are zero and each row sums to one.
+    """
+    scale = (length / size)[:, None, None]
+    centre = start[:, None, None] + scale * (torch.arange(size)[None, :, None] + 0.5)
+    pixel = torch.arange(pixels)[None, None, :] + 0.5
+    weight = _cubic((pixel - centre) / scale.clamp(min=1))
+    inside = (pixel > start[:, None, None]) & (pixel < (start + length)[:, None, None])
+    weight = weight * inside
+    return weight / weight.sum(dim=-1, keepdim=True)
+
+
+def _cubic(x: Tensor, a: float = -0.5) -> Tensor:
+    """Keys' cubic convolution kernel."""
+    x = x.abs()
+    near = ((a + 2) * x - (a + 3)) * x * x + 1
+    far = ((x - 5) * x + 8) * x * a - 4 * a
+    return torch.where(x < 1, near, torch.where(x < 2, far, 0.0))
+
+
+def _check(pixels: Tensor) -> None:
+    if pixels.numel() == 0:
+        raise DataError(f"a transform was given an empty batch {tuple(pixels.shape)}: give at least one image.")
