@@ -96,7 +96,7 @@ def fill(template: str, name: str) -> str:
     return template.replace("{c}", name)
 
 
-#: Orders I and II over the names of the MTIL data sets (PROTOCOL: alphabetical, and the paper's second).
+#: Orders I and II over the names of the MTIL data sets (alphabetical, and the paper's second).
 ORDERS: dict[str, tuple[str, ...]] = {
     "I": ("Aircraft", "Caltech101", "CIFAR100", "DTD", "EuroSAT", "Flowers", "Food", "MNIST",
           "OxfordPet", "StanfordCars", "SUN397"),

@@ -2,10 +2,11 @@
 
 import math
 import random
+import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -70,10 +71,11 @@ def run(experiment: Experiment, runtime: Runtime = Runtime(), results_dir: str |
     """
     methods.check(experiment)
     identity = identity_of(experiment, runtime)
-    known = results_dir and results.find(results_dir, experiment, identity)
-    if known:
-        return known
     state = runtime.cache / "runs" / results.key(experiment, identity)
+    known = results.find(results_dir, experiment, identity) if results_dir else None
+    if known:
+        shutil.rmtree(state, ignore_errors=True)  # left by a run killed after its record was written
+        return known
     with checkpoint.workplace(state) as folder, _numerics(runtime.device):
         record = _run(experiment, runtime, identity, folder / "state.safetensors")
         if results_dir:
@@ -209,7 +211,7 @@ class Shuffle:
 
 
 class Learner:
-    """AdamW with warm-up and cosine decay, new for each task (PROTOCOL, table GIFT)."""
+    """AdamW with warm-up and cosine decay, new for each task (published settings in `Experiment`)."""
 
     def __init__(self, method: Method, lr: float):
         self.method, self.lr, self.e = method, lr, method.experiment
@@ -226,7 +228,7 @@ class Learner:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(step, self.e.steps, self.e.warmup, self.lr)
         self.optimizer.zero_grad(set_to_none=True)
-        with self._autocast():
+        with self.method.clip.autocast():
             terms = self.method.loss(batch)
         values = {k: float(v.detach()) for k, v in {**terms.task, **terms.preserve}.items()}
         self._check(values, step)
@@ -243,10 +245,6 @@ class Learner:
         self.scaler.step(self.optimizer)
         self.scaler.update()
         return values
-
-    def _autocast(self):
-        dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(self.e.precision)
-        return torch.autocast(self.device.type, dtype) if dtype else nullcontext()
 
     def _check(self, values: dict[str, float], step: int) -> None:
         for name, value in values.items():
@@ -326,7 +324,7 @@ def _resume(method: Method, learner: Learner, done: Progress) -> None:
 
 def _method(e: Experiment, runtime: Runtime, task_count: int) -> Method:
     device = torch.device(runtime.device)
-    clip = load_clip(e.model, device=runtime.device)
+    clip = load_clip(e.model, runtime.device, e.precision)
     resources = Resources(
         reference_images=lambda n: data.reference_images(e, n, runtime.data_dir),
         captions=lambda n: data.web_captions(e, n, runtime.data_dir),

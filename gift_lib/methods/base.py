@@ -94,8 +94,8 @@ class Method:
         return self.clip.model
 
     def parameters(self) -> dict[str, nn.Parameter]:
-        """What is trained: everything except `logit_scale` (PROTOCOL, table GIFT)."""
-        return {n: p for n, p in self.model.named_parameters() if n not in ("logit_scale", "logit_bias")}
+        """What is trained, by name: everything except `logit_scale` (the published choice)."""
+        return self.clip.trained()
 
     def generator(self, stream: str) -> torch.Generator:
         """A CPU generator that depends on seed, task and the stream's name alone."""
@@ -124,7 +124,8 @@ class Method:
 
     def predict(self, task: Task, pixels: UInt8[Tensor, "b 3 h w"]) -> Float[Tensor, "b c"]:
         """Logits over the task's own classes. The classifier's texts are encoded once per set of weights."""
-        images = encode_images(self.model, self.clip.preprocess.eval(pixels))
+        with self.clip.autocast():
+            images = encode_images(self.model, self.clip.preprocess.eval(pixels))
         return images @ self.classifier(task).T
 
     # What subclasses build on.
@@ -139,7 +140,7 @@ class Method:
     @property
     def scale(self) -> Float[Tensor, ""]:
         """CLIP's temperature as a factor, exp(logit_scale); never trained here."""
-        return self.model.logit_scale.detach().exp()
+        return self.clip.scale
 
     def classifier(self, task: Task) -> Float[Tensor, "c d"]:
         """Template-ensemble text embeddings of a task, kept until `forget_classifiers`."""
@@ -155,10 +156,12 @@ class Method:
 
     def state(self) -> dict[str, Tensor]:
         """Tensors that the method carries from step to step or task to task (a memory, an ensemble)."""
-        return {}
+        return self.penalty.state() if self.penalty else {}
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
-        """The reverse of `state`."""
+        """The reverse of `state`, after `before_task`."""
+        if self.penalty:
+            self.penalty.load_state(state)
 
 
 def seeded(seed: int, task_index: int, stream: str, step: int = 0) -> torch.Generator:

@@ -27,7 +27,8 @@ class Gift(Method):
     def before_task(self, task: Task, synthetic: SyntheticSet | None) -> None:
         super().before_task(task, synthetic)
         e = self.experiment
-        self.penalty = consolidation.build(e.consolidation, e.awc_normalise, self.warmup_steps)
+        # The static Fisher of the ablation is averaged over the warm-up's steps.
+        self.penalty = consolidation.build(e.consolidation, e.awc_normalise, max(1, round(e.warmup * e.steps)))
         if self.penalty:
             self.penalty.anchor(self.parameters())
         self.synthetic = synthetic
@@ -38,11 +39,6 @@ class Gift(Method):
         self.prompt_tokens = self.clip.tokenize(self.prompts).to(device)
         with as_teacher(self, wise_weight(e.teacher)):
             self.teacher = Teacher.of(self.clip, synthetic.images, self.prompt_tokens, self.resources)
-
-    @property
-    def warmup_steps(self) -> int:
-        """The steps over which the static Fisher of the ablation is averaged: the learning rate's warm-up."""
-        return max(1, round(self.experiment.warmup * self.experiment.steps))
 
     def loss(self, batch: Batch) -> Terms:
         return Terms({"ce": self.cross_entropy(batch)}, self.preserve(batch))
@@ -76,10 +72,3 @@ class Gift(Method):
             "text-only": (t_images, texts),
         }[e.distillation]
         return losses.contrastive_distillation(M_teacher, losses.similarity(*student, s), e.temperature)
-
-    def state(self) -> dict[str, Tensor]:
-        return self.penalty.state() if self.penalty else {}
-
-    def load_state(self, state) -> None:
-        if self.penalty:
-            self.penalty.load_state(state)

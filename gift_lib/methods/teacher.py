@@ -29,17 +29,19 @@ class Teacher:
 @torch.no_grad()
 def embed_images(clip: Clip, images: Images, resources: Resources) -> Float[Tensor, "n d"]:
     """L2-normalised embeddings of all pictures, `resources.chunk` at a time."""
-    rows = [
-        encode_images(clip.model, clip.preprocess.eval(images.batch(index).to(resources.device)))
-        for index in all_indices(len(images)).split(resources.chunk)
-    ]
+    with clip.autocast():
+        rows = [
+            encode_images(clip.model, clip.preprocess.eval(images.batch(index).to(resources.device)))
+            for index in all_indices(len(images)).split(resources.chunk)
+        ]
     return torch.cat(rows)
 
 
 @torch.no_grad()
 def embed_texts(clip: Clip, tokens: Int64[Tensor, "k l"], chunk: int = 256) -> Float[Tensor, "k d"]:
     """L2-normalised embeddings of all texts, `chunk` at a time."""
-    return torch.cat([encode_texts(clip.model, part) for part in tokens.split(chunk)])
+    with clip.autocast():
+        return torch.cat([encode_texts(clip.model, part) for part in tokens.split(chunk)])
 
 
 @contextmanager
