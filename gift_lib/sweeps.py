@@ -113,23 +113,10 @@ def seed_list(text: str) -> list[int] | None:
     return numbers
 
 
-def status(sweep: Sweep, folder: Path = RESULTS) -> dict[str, tuple[int, int]]:
-    """Per variant: current records present, and wanted."""
-    from gift_lib import results
-    from gift_lib.training import identity_of
-
-    counts = dict.fromkeys(sweep.variants, (0, 0))
-    for cell in sweep.cells:
-        present = results.path_of(folder, cell.experiment, identity_of(cell.experiment)).exists()
-        have, want = counts[cell.variant]
-        counts[cell.variant] = (have + present, want + 1)
-    return counts
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
-    """`python -m gift_lib.sweeps list | status NAME | commands NAME`."""
+    """`python -m gift_lib.sweeps list | commands NAME`."""
     parser = argparse.ArgumentParser(prog="python -m gift_lib.sweeps", description=__doc__)
-    parser.add_argument("action", choices=("list", "status", "commands"))
+    parser.add_argument("action", choices=("list", "commands"))
     parser.add_argument("name", nargs="?", default="all", help="sweep names separated by commas, or all")
     parser.add_argument("--scale", default="mini")
     parser.add_argument("--seeds", default="", help="for example 0-9")
@@ -149,9 +136,6 @@ def _act(action: str, sweeps: list[Sweep]) -> None:
         return
     for sweep in sweeps:
         print(f"{sweep.name}: {sweep.title} ({len(sweep.cells)} runs, {len(sweep.variants)} variants)")
-        if action == "status":
-            for variant, (have, want) in status(sweep).items():
-                print(f"  {variant:32s} {have:3d} of {want:3d} records")
 
 
 if __name__ == "__main__":
