@@ -1,0 +1,71 @@
+"""What this book asks of Sphinx beyond Jupyter Book: no stale output, and a line that says how a page came to be."""
+
+import hashlib
+import html
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+from myst_nb.sphinx_ import NbMetadataCollector
+from sphinx.application import Sphinx
+from sphinx.config import Config
+
+#: Everything that an executed page depends on beside its own cells (those the cache compares itself).
+SOURCES = ("gift_lib/**/*", "requirements.txt", "env/requirements.lock", "book/data/**/*", "book/results/**/*",
+           "notebooks/sweeps/*.yml")  # fmt: skip
+IGNORED = ("__pycache__", ".ipynb_checkpoints")
+
+
+def fingerprint(root: Path) -> str:
+    """12 hex digits over the names and bytes of all sources: another library, pin or record gives another."""
+    total = hashlib.sha256()
+    files = {p for pattern in SOURCES for p in root.glob(pattern) if p.is_file() and not set(p.parts) & set(IGNORED)}
+    for path in sorted(files):
+        total.update(path.relative_to(root).as_posix().encode() + b"\0")
+        total.update(hashlib.sha256(path.read_bytes()).digest())
+    return total.hexdigest()[:12]
+
+
+def prepare_execution(app: Sphinx, config: Config) -> None:
+    """Name the execution cache after the fingerprint, and let kernels import this clone's library."""
+    root = Path(app.srcdir)
+    config.gift_fingerprint = fingerprint(root)
+    config.nb_execution_cache_path = str(root / "_build" / ".execution" / config.gift_fingerprint)
+    paths = [str(root), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
+    os.environ["GIFT_BOOK"] = "1"  # figures and controls that need no kernel
+    os.environ.setdefault("TQDM_DISABLE", "1")
+
+
+def provenance(app: Sphinx, docname: str) -> str:
+    """One line of HTML for an executed page, nothing for prose."""
+    executed = NbMetadataCollector.get_exec_data(app.env, docname)
+    if not executed:
+        return ""
+    day = datetime.fromtimestamp(executed["mtime"], UTC)
+    seconds = executed["runtime"] or 0.0
+    text = (
+        f"Executed on {day.day} {day:%B %Y} in {seconds:.0f} s with gift_lib {_version()}, code and records "
+        f"{app.config.gift_fingerprint}."
+    )
+    return f'<p class="gift-provenance">{html.escape(text)}</p>'
+
+
+def add_provenance(app: Sphinx, pagename: str, templatename: str, context: dict, doctree: object) -> None:
+    """Put the line under the page's title."""
+    line = provenance(app, pagename) if doctree is not None else ""
+    if line and "</h1>" in context.get("body", ""):
+        context["body"] = context["body"].replace("</h1>", "</h1>\n" + line, 1)
+
+
+def _version() -> str:
+    from gift_lib import __version__
+
+    return __version__
+
+
+def setup(app: Sphinx) -> dict[str, object]:
+    app.add_config_value("gift_fingerprint", "", "env")
+    app.connect("config-inited", prepare_execution, priority=100)
+    app.connect("html-page-context", add_provenance)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
