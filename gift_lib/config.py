@@ -82,7 +82,8 @@ class Experiment:
     prompt_source: str = "both"
     #: Template of every generator prompt; empty keeps each task's own first template.
     prompt_template: str = ""
-    #: Whether past tasks' classes join the pool one task after the other (else all wait for none).
+    #: Whether classes join the pool after their task (published). Without growth, an ablation of our own,
+    #: the classes of ALL tasks are in it from the start, those of future ones too.
     pool_growth: bool = True
     #: Prompts drawn per task, of which the first `images_per_task` are used: sets of other sizes nest.
     prompt_draws: int = 10_000

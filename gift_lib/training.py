@@ -51,6 +51,9 @@ class Runtime:
         return Path(self.cache_dir).expanduser() if self.cache_dir else cache_root()
 
 
+LOCAL = Runtime()
+
+
 @dataclass
 class Progress:
     """What a run has done so far: it is saved in every checkpoint and ends up in the record."""
@@ -63,7 +66,7 @@ class Progress:
     extra: dict[str, Any] = field(default_factory=dict)
 
 
-def run(experiment: Experiment, runtime: Runtime = Runtime(), results_dir: str | Path | None = None) -> results.Record:
+def run(experiment: Experiment, runtime: Runtime = LOCAL, results_dir: str | Path | None = None) -> results.Record:
     """Run one experiment from the pre-trained model to its record; go on where a killed run stopped.
 
     With `results_dir` a current record found there is returned as it is, and a new one is written there.
@@ -83,7 +86,7 @@ def run(experiment: Experiment, runtime: Runtime = Runtime(), results_dir: str |
     return record
 
 
-def identity_of(experiment: Experiment, runtime: Runtime = Runtime()) -> dict[str, Any]:
+def identity_of(experiment: Experiment, runtime: Runtime = LOCAL) -> dict[str, Any]:
     """World and weight hashes and the numerics version, without training anything."""
     generates = methods.find(experiment.method).uses_synthetic and experiment.synthetic_source == "diffusion"
     return results.identity(
@@ -96,13 +99,13 @@ def identity_of(experiment: Experiment, runtime: Runtime = Runtime()) -> dict[st
 def prompt_stream(e: Experiment, tasks: list[Task]) -> Iterator[list[str]]:
     """The generator's prompts for each task in turn. One random stream runs through all tasks; a task's
     classes join the pool when the next task's prompts are asked for, never earlier."""
-    pool, stream = ClassPool.of(e, concepts_of(e)), random.Random(e.pictures_seed)
+    pool, stream = ClassPool.of(e, concepts_of(e), tasks), random.Random(e.pictures_seed)
     for task in tasks:
         yield pool.sample(e.images_per_task, stream, e.prompt_draws)
         pool.add(task)
 
 
-def prepare(experiment: Experiment, runtime: Runtime = Runtime()) -> list[str]:
+def prepare(experiment: Experiment, runtime: Runtime = LOCAL) -> list[str]:
     """Generate every picture of an experiment into the cache, training nothing; the digest of each task's set."""
     tasks, counts, digests = data.load_tasks(experiment, runtime.data_dir), Counter(), []
     for prompts in prompt_stream(experiment, tasks):

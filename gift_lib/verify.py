@@ -11,7 +11,7 @@ from gift_lib import results, sweeps
 from gift_lib.config import from_dict
 from gift_lib.errors import GiftError
 from gift_lib.files import canonical_json
-from gift_lib.training import Runtime, identity_of, run
+from gift_lib.training import LOCAL, Runtime, identity_of, run
 
 
 def differences(old: results.Record, new: results.Record) -> list[str]:
@@ -25,7 +25,7 @@ def current(folder: Path) -> list[results.Record]:
     return [r for r in results.read_all(folder) if r["identity"] == identity_of(from_dict(r["config"]))]
 
 
-def verify(records: Sequence[results.Record], runtime: Runtime = Runtime()) -> int:
+def verify(records: Sequence[results.Record], runtime: Runtime = LOCAL) -> int:
     """Run each again, print a line each; the number of those that came out otherwise."""
     wrong = 0
     for record in records:
