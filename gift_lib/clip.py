@@ -15,6 +15,7 @@ A replacement that treats each token alone declares it with the attribute `token
 """
 
 import copy
+import difflib
 import functools
 import logging
 from collections.abc import Callable, Mapping
@@ -394,7 +395,9 @@ def _load_open_clip(name: str) -> Clip:
     arch, _, tag = name.partition("/")
     config = open_clip.get_model_config(arch) if arch in open_clip.list_models() else None
     if config is None:
-        raise ConfigError(f"there is no CLIP {name!r}; {nearest(arch, [*open_clip.list_models(), 'mini'])}")
+        close = difflib.get_close_matches(arch, [*open_clip.list_models(), "mini"], n=1)
+        hint = f"did you mean {close[0]!r}?" if close else "give 'mini', an existing folder or '<arch>/<weights>'."
+        raise ConfigError(f"{name!r} is neither a folder nor a CLIP that open_clip knows; {hint}")
     if tag == "random" or tag.removeprefix("random-").isdigit():
         seed = int(tag.removeprefix("random").removeprefix("-") or 0)
         with torch.random.fork_rng(devices=[]):

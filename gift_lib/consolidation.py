@@ -7,7 +7,7 @@ The order of a step is
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from jaxtyping import Float
@@ -60,7 +60,7 @@ class Penalty:
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         """The reverse of `state`."""
 
-    def _weighted(self, params: Params) -> list[Tensor]:
+    def _weighted(self, params: Params) -> Sequence[Tensor]:
         """F (theta - theta_prev); F = 1 where a penalty has none."""
         difference = torch._foreach_sub(list(params.values()), list(self.theta_prev.values()))
         if self.F:
@@ -134,7 +134,7 @@ class StaticFisher(Penalty):
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         self.seen = int(state["fisher_seen"])
-        self.F = {n: state[f"fisher/{n}"].to(t) for n, t in self.theta_prev.items()} if self.seen else {}
+        self.F = {n: state[f"fisher/{n}"].to(t, copy=True) for n, t in self.theta_prev.items()} if self.seen else {}
 
 
 def build(kind: str, normalise: bool = True, first_steps: int = 1) -> Penalty | None:
@@ -209,4 +209,4 @@ class RunningMean:
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         """The reverse of `state`."""
         self.count = int(state["mean_count"])
-        self.mean = {n: state[f"mean/{n}"].to(t) for n, t in self.mean.items()}
+        self.mean = {n: state[f"mean/{n}"].to(t, copy=True) for n, t in self.mean.items()}
