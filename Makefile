@@ -65,22 +65,24 @@ bench: install ## the benchmarks: ours against the plain version (DEVICE=cuda on
 	$(PY) -m tests.benchmarks --device $(DEVICE)
 
 world: install ## train the scale model's CLIP and diffusion model from nothing (DEVICE=cuda on a GPU)
-	$(PY) -m gift_lib.world --device $(DEVICE)
+	$(PY) -m gift_lib.world make --device $(DEVICE)
 
 world-check: install ## whether the scale model is hard enough, and honest
-	$(PY) -m gift_lib.world.check
+	$(PY) -m gift_lib.world check
 
 sweep: install ## a batch of runs: NAME=ablation-loss SCALE=mini JOBS=2
 	$(BIN)/snakemake --cores $(JOBS) --keep-going --rerun-incomplete --config name=$(NAME) scale=$(SCALE)
 
 sweep-status: install ## what a batch has done and what is missing: NAME=... SCALE=...
-	$(PY) -m gift_lib.sweep status --name $(NAME) --scale $(SCALE)
+	$(PY) -m gift_lib.batch status $(NAME) --scale $(SCALE) --jobs $(JOBS)
 
 verify: install ## run N committed records again, drawn at random, and compare them byte for byte
 	$(PY) -m gift_lib.verify --sample $(N)
 
-reproduce: install ## run every committed record again and compare it byte for byte
-	$(PY) -m gift_lib.verify --all --jobs $(JOBS)
+reproduce: install ## make every record from nothing (a night on two cores) and compare with the committed ones
+	GIFT_CACHE=build/reproduce/cache $(BIN)/snakemake --cores $(JOBS) --keep-going --rerun-incomplete \
+	  --config name=all scale=$(SCALE) results=build/reproduce/results runs=build/reproduce/runs
+	$(PY) -m gift_lib.verify --against build/reproduce/results
 
 data: install ## prepare and verify the data sets of the real scales
 	$(PY) -m gift_lib.data.mtil
