@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Int64
 from torch import Tensor
 from tqdm.auto import tqdm
 
@@ -24,7 +23,7 @@ from gift_lib.errors import ConfigError, NumericsError
 from gift_lib.evaluation import evaluate
 from gift_lib.files import cache_root
 from gift_lib.generate import SyntheticSet, synthesize, weights_digest
-from gift_lib.methods.base import Batch, Method, Resources, seeded
+from gift_lib.methods.base import Batch, Method, Resources, Shuffle, seeded
 from gift_lib.pool import ClassPool, concepts_of
 from gift_lib.tasks import Task
 
@@ -150,28 +149,28 @@ def fit(
     done: Progress,
     save: Callable[..., None],
 ) -> None:
-    """Train on one task for `steps` steps, from `done.step` on; writes its loss curves into `done`."""
-    e = method.experiment
+    """Train on one task for the method's number of steps, from `done.step` on; writes its loss curves into `done`."""
+    e, steps = method.experiment, method.steps(task)
     method.task_index = t
     start = _snapshot(method)
     method.before_task(task, synthetic)
     if not method.trains:
         return
-    learner = Learner(method, method.learning_rate(task))
+    learner = Learner(method, method.learning_rate(task), steps)
     _resume(method, learner, done)
     curves = done.losses.setdefault(task.name, {})
     batches = Batches(e, t, task, synthetic, method)
-    bar = tqdm(total=e.steps, initial=done.step, desc=f"{t + 1} {task.name}", leave=False, disable=not runtime.progress)
+    bar = tqdm(total=steps, initial=done.step, desc=f"{t + 1} {task.name}", leave=False, disable=not runtime.progress)
     method.model.train()
     with bar:
-        while done.step < e.steps:
+        while done.step < steps:
             terms = learner.step(batches(done.step), done.step)
             for name, value in terms.items():
                 curves.setdefault(name, []).append(value)
             done.step += 1
             method.after_step(done.step)
             bar.update()
-            if done.step % runtime.checkpoint_every == 0 and done.step < e.steps:
+            if done.step % runtime.checkpoint_every == 0 and done.step < steps:
                 save(start=start, learner=learner)
     method.after_task(task)
 
@@ -193,31 +192,11 @@ class Batches:
         return Batch(step, images, self.split.labels[index].to(device), self.drawn(step))
 
 
-class Shuffle:
-    """Endless epochs over `n` items, each in its own random order, cut into batches of `size`."""
-
-    def __init__(self, n: int, size: int, generator: Callable[..., torch.Generator]):
-        self.n, self.size, self.generator = n, size, generator
-        self.epochs: dict[int, Tensor] = {}
-
-    def __call__(self, step: int) -> Int64[Tensor, " b"]:
-        if self.n == 0:
-            return torch.empty(0, dtype=torch.int64)
-        at = torch.arange(step * self.size, (step + 1) * self.size)
-        return torch.stack([self._epoch(int(i) // self.n)[int(i) % self.n] for i in at])
-
-    def _epoch(self, epoch: int) -> Int64[Tensor, " n"]:
-        if epoch not in self.epochs:
-            self.epochs = {k: v for k, v in self.epochs.items() if k >= epoch - 1}
-            self.epochs[epoch] = torch.randperm(self.n, generator=self.generator(step=epoch))
-        return self.epochs[epoch]
-
-
 class Learner:
     """AdamW with warm-up and cosine decay, new for each task (published settings in `Experiment`)."""
 
-    def __init__(self, method: Method, lr: float):
-        self.method, self.lr, self.e = method, lr, method.experiment
+    def __init__(self, method: Method, lr: float, steps: int):
+        self.method, self.lr, self.steps, self.e = method, lr, steps, method.experiment
         self.parameters = method.parameters()
         self.device = method.resources.device
         self.optimizer = torch.optim.AdamW(
@@ -229,7 +208,7 @@ class Learner:
     def step(self, batch: Batch, step: int) -> dict[str, float]:
         """One optimiser step; the value of every loss term. Raises NumericsError where one is not finite."""
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(step, self.e.steps, self.e.warmup, self.lr)
+            group["lr"] = learning_rate(step, self.steps, self.e.warmup, self.lr)
         self.optimizer.zero_grad(set_to_none=True)
         with self.method.clip.autocast():
             terms = self.method.loss(batch)

@@ -23,7 +23,7 @@ def find(name: str) -> type[Method]:
 
 def check(experiment: Experiment) -> None:
     """Raise ConfigError where the method or one of its settings does not exist: before any work is done."""
-    resolve_options(find(experiment.method), experiment.method_options)
+    resolve_options(find(experiment.method), experiment.method_options, experiment.scale)
 
 
 def build(clip: Clip, experiment: Experiment, resources: Resources) -> Method:

@@ -1,6 +1,6 @@
 """What a method is: the hooks that the one training loop calls, and nothing else."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -80,10 +80,15 @@ class Method:
     #: Whether there is anything to train (zero-shot: no).
     trains: ClassVar[bool] = True
     options: ClassVar[Mapping[str, Any]] = {}
+    #: By scale, the options whose value there is not the published one; the ratio stands beside each.
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    #: What R's rows are: "continual" (one after each task, in order), "alone" (row t is task t's own
+    #: model, its diagonal is the result) or "joint" (one row, after training on everything).
+    form: ClassVar[str] = "continual"
 
     def __init__(self, clip: Clip, experiment: Experiment, resources: Resources):
         self.clip, self.experiment, self.resources = clip, experiment, resources
-        self.option = resolve_options(type(self), experiment.method_options)
+        self.option = resolve_options(type(self), experiment.method_options, experiment.scale)
         self.penalty: Penalty | None = None
         self.initial = {k: v.detach().clone() for k, v in self.parameters().items()}
         self.task_index = -1
@@ -104,6 +109,14 @@ class Method:
     def learning_rate(self, task: Task) -> float:
         """The peak learning rate on a task: the experiment's, shared by all methods unless published otherwise."""
         return self.experiment.lr_of(task.name)
+
+    def phases(self, tasks: Sequence[Task]) -> Sequence[Task]:
+        """What is fitted one after the other: the tasks. R has one row per phase."""
+        return tasks
+
+    def steps(self, task: Task) -> int:
+        """Optimiser steps on a task: the experiment's, shared by all methods."""
+        return self.experiment.steps
 
     # The hooks, in the order in which the loop calls them.
 
@@ -169,8 +182,28 @@ def seeded(seed: int, task_index: int, stream: str, step: int = 0) -> torch.Gene
     return torch.Generator().manual_seed(int(digest([seed, task_index, stream, step], 15), 16))
 
 
-def resolve_options(cls: type[Method], given: Mapping[str, Any]) -> dict[str, Any]:
-    """A method's settings with those given put in; unknown names or other types are a ConfigError."""
+class Shuffle:
+    """Endless epochs over `n` items, each in its own random order, cut into batches of `size`."""
+
+    def __init__(self, n: int, size: int, generator: Callable[..., torch.Generator]):
+        self.n, self.size, self.generator = n, size, generator
+        self.epochs: dict[int, Tensor] = {}
+
+    def __call__(self, step: int) -> Int64[Tensor, " b"]:
+        if self.n == 0:
+            return torch.empty(0, dtype=torch.int64)
+        at = torch.arange(step * self.size, (step + 1) * self.size)
+        return torch.stack([self._epoch(int(i) // self.n)[int(i) % self.n] for i in at])
+
+    def _epoch(self, epoch: int) -> Int64[Tensor, " n"]:
+        if epoch not in self.epochs:
+            self.epochs = {k: v for k, v in self.epochs.items() if k >= epoch - 1}
+            self.epochs[epoch] = torch.randperm(self.n, generator=self.generator(step=epoch))
+        return self.epochs[epoch]
+
+
+def resolve_options(cls: type[Method], given: Mapping[str, Any], scale: str) -> dict[str, Any]:
+    """A method's settings at a scale with those given put in; unknown names or other types are a ConfigError."""
     for key, value in given.items():
         if key not in cls.options:
             hint = nearest(key, cls.options) if cls.options else "it has none."
@@ -179,4 +212,4 @@ def resolve_options(cls: type[Method], given: Mapping[str, Any]) -> dict[str, An
         good = isinstance(value, type(default)) and isinstance(value, bool) == isinstance(default, bool)
         if not (good or (isinstance(default, float) and type(value) is int)):
             raise ConfigError(f"method_options[{key}] must be of type {type(default).__name__}, not {value!r}.")
-    return {**cls.options, **given}
+    return {**cls.options, **cls.presets.get(scale, {}), **given}
