@@ -1,0 +1,35 @@
+"""MiniMTIL, the scale model's world: eleven procedural tasks, a hundred concepts and a small noisy web.
+
+Every picture is drawn by a class's program (what) through a style (how) with its own random numbers
+(streams). The tasks' styles differ from the web's, so that a CLIP trained on the web transfers
+imperfectly. Knobs: `families` (styles), `web.NOISE` (shares of the web), `splits.COUNTS`.
+"""
+
+from pathlib import Path
+
+from gift_lib.data.mini.families import CONCEPT_TEMPLATE, CONCEPTS, FAMILIES
+from gift_lib.data.mini.splits import COUNTS, WORLD_VERSION, tasks
+from gift_lib.data.mini.splits import world_hash as _world_hash
+from gift_lib.data.mini.web import NOISE, Web, real_pictures, reference_pixels, web_pairs
+from gift_lib.data.mini.web import web_captions as _web_captions
+from gift_lib.tasks import Images, TensorImages
+
+__all__ = [
+    "CONCEPTS", "CONCEPT_TEMPLATE", "COUNTS", "FAMILIES", "NOISE", "WORLD_VERSION", "Web", "real_pictures",
+    "reference_images", "reference_pixels", "tasks", "web_captions", "web_pairs", "world_hash",
+]  # fmt: skip
+
+
+def world_hash(data_dir: str | Path | None = None) -> str:
+    """16 hex digits that name the world: version, knobs and probe pictures of every class in both styles."""
+    return _world_hash()
+
+
+def reference_images(n: int, seed: int, data_dir: str | Path | None = None) -> Images:
+    """`n` web pictures of the concepts (ImageNet's part in ZSCL)."""
+    return TensorImages(reference_pixels(n, seed))
+
+
+def web_captions(n: int, seed: int, data_dir: str | Path | None = None) -> list[str]:
+    """`n` captions of the small web (Conceptual Captions' part in ZSCL)."""
+    return _web_captions(n, seed)
