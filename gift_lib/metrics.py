@@ -55,10 +55,10 @@ def matrix(R: Matrix) -> Float[np.ndarray, "n n"]:
     return values
 
 
-def transfer_per_task(R: Matrix) -> Float[np.ndarray, " n-1"]:
+def transfer_per_task(R: Matrix) -> Float[np.ndarray, " m"]:
     """Zero-shot transfer to each task but the first, in percent: the mean of R[i][j] over i < j.
 
-    Entry k belongs to task k + 1 (counted from zero), as in the per-dataset tables. Needs n >= 2.
+    m = n - 1 entries; entry k belongs to task k + 1 (counted from zero), as in the per-dataset tables. Needs n >= 2.
     """
     R = matrix(R)
     if len(R) < 2:
@@ -106,7 +106,7 @@ def last(R: Matrix) -> float:
     return float(matrix(R)[-1].mean())
 
 
-def forgetting_per_task(R: Matrix) -> Float[np.ndarray, " n-1"]:
+def forgetting_per_task(R: Matrix) -> Float[np.ndarray, " m"]:
     """Points lost on each task but the last: R[j][j] - R[n-1][j]; negative where the task went on to gain."""
     R = matrix(R)
     if len(R) < 2:
@@ -248,7 +248,7 @@ def holm(pvalues: Sequence[float | None]) -> list[float | None]:
     return adjusted
 
 
-def _difference(mean: float, error: float, df: float, n: int, level: float) -> Estimate:
+def _difference(mean: float, error: float, df: float | int, n: int, level: float) -> Estimate:
     """`error` is the standard error of the mean difference."""
     if error < _NO_SPREAD:
         return Estimate(mean, 0.0, n, level)
@@ -256,12 +256,12 @@ def _difference(mean: float, error: float, df: float, n: int, level: float) -> E
     return Estimate(mean, _half_width(error, df, level), n, level, float(p))
 
 
-def _half_width(error: float, df: float, level: float) -> float:
+def _half_width(error: float, df: float | int, level: float) -> float:
     _check_level(level)
     return float(stats.t.ppf((1 + level) / 2, df) * error)
 
 
-def _check_level(level: float) -> None:
+def _check_level(level: float | int) -> None:
     if not 0 < level < 1:
         raise ConfigError(f"the level of an interval must lie between 0 and 1, not be {level!r}: use 0.95.")
 

@@ -179,8 +179,8 @@ def test_no_spread_has_no_p_value():
     [
         (lambda: metrics.interval([]), DataError, "at least one number"),
         (lambda: metrics.interval([1.0, float("nan")]), NumericsError, "not finite"),
-        (lambda: metrics.interval([1.0, 2.0], level=95), ConfigError, "between 0 and 1"),
-        (lambda: metrics.paired([1.0], [2.0], level=0), ConfigError, "between 0 and 1"),
+        (lambda: metrics.interval([1.0, 2.0], level=95.0), ConfigError, "between 0 and 1"),
+        (lambda: metrics.paired([1.0], [2.0], level=0.0), ConfigError, "between 0 and 1"),
         (lambda: metrics.paired([1.0, 2.0], [1.0]), DataError, "cannot be paired"),
         (lambda: metrics.paired({0: 1.0}, {1: 1.0}), DataError, "share no seed"),
         (lambda: metrics.paired({0: 1.0}, [1.0]), DataError, "keyed by seed"),
