@@ -23,7 +23,7 @@ def test_absent_is_none_and_broken_is_an_error(tmp_path):
     assert checkpoint.load(path) is None
     checkpoint.save(path, {"g": {"w": torch.ones(100)}}, {})
     path.write_bytes(path.read_bytes()[:-10])
-    with pytest.raises(DataError, match="is broken.*Delete it"):
+    with pytest.raises(DataError, match=r"is broken.*Delete it"):
         checkpoint.load(path)
 
 

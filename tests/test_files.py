@@ -29,7 +29,7 @@ def test_full_disk_is_one_clear_error_and_keeps_the_old_file(tmp_path, monkeypat
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", no_space)
-    with pytest.raises(DataError, match="No space left.*run the same command again"):
+    with pytest.raises(DataError, match=r"No space left.*run the same command again"):
         files.write_json(path, {"x": 2})
     monkeypatch.undo()
     assert files.read_json(path) == {"x": 1}

@@ -1,0 +1,260 @@
+"""The one loop on the scale model: repeatable to the byte, resumable at any moment, loud when something is wrong."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from gift_lib import checkpoint, data, methods, results, training
+from gift_lib.config import NUMERICS_VERSION, experiment
+from gift_lib.errors import ConfigError, GiftError, NumericsError
+from gift_lib.files import canonical_json, digest, read_json
+from gift_lib.training import Runtime, learning_rate, run
+
+GOLDEN = Path(__file__).parent / "golden.json"
+#: Two tasks, six steps, eight pictures: everything of a run, in a second or two.
+SMALL = {"tasks": ("terrain", "digits"), "steps": 6, "images_per_task": 8, "denoising_steps": 2,
+         "batch_size": 8, "synthetic_batch_size": 4}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    """One cache of pictures for the module: generation has tests of its own."""
+    return str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture
+def runtime(cache):
+    return Runtime(cache_dir=cache, progress=False, checkpoint_every=2)
+
+
+def result(record):
+    return canonical_json(record["result"])
+
+
+def test_same_seed_same_bytes_and_another_seed_others(runtime):
+    first, again = (run(experiment(seed=101, **SMALL), runtime) for _ in range(2))
+    assert result(first) == result(again)
+    assert result(run(experiment(seed=102, **SMALL), runtime)) != result(first)
+
+
+def test_the_record_is_complete(runtime, tmp_path):
+    e = experiment(seed=101, **SMALL)
+    record = run(e, runtime, tmp_path)
+    assert record["result"]["tasks"] == ["terrain", "digits"]
+    assert len(record["result"]["R"]) == len(record["result"]["zero_shot"]) == 2
+    assert set(record["result"]["losses"]["digits"]) == {"ce", "cd", "ita"}
+    assert len(record["result"]["losses"]["digits"]["ce"]) == e.steps
+    assert all(len(d) == 16 for d in record["result"]["synthetic"])
+    assert record["config"] == e.to_dict()
+    assert results.read_all(tmp_path) == [record]
+    assert not list((runtime.cache / "runs").iterdir()), "the state of a finished run is gone"
+    frame = results.load_frame(tmp_path)
+    assert frame.loc[0, "Last"] == pytest.approx(sum(record["result"]["R"][-1]) / 2)
+
+
+def test_a_current_record_is_not_run_again(runtime, tmp_path, monkeypatch):
+    e = experiment(method="zero-shot", seed=101, **SMALL)
+    record = run(e, runtime, tmp_path)
+    monkeypatch.setattr(training, "_run", lambda *_: pytest.fail("ran again"))
+    assert run(e, runtime, tmp_path) == record
+
+
+@pytest.mark.parametrize("stop", [1, 3, 6, 7, 11])
+@pytest.mark.parametrize("settings", [{}, {"consolidation": "fisher"}, {"teacher": "wise(0.5)"}], ids=str)
+def test_interrupted_and_resumed_equals_uninterrupted(runtime, monkeypatch, settings, stop):
+    e = experiment(seed=103, **SMALL, **settings)
+    whole = run(e, runtime)
+    calls = iter(range(1, 1000))
+
+    def interrupt(self, step):
+        if next(calls) == stop:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(methods.Method, "after_step", interrupt)
+        run(e, runtime)
+    resumed = run(e, runtime)
+    assert resumed["run"]["resumed"] == (stop >= 3), "there is a checkpoint after every second step"
+    assert result(resumed) == result(whole)
+
+
+def kill_and_resume(cache, folder, kills, rng):
+    """Kill a run with SIGKILL at random moments until it is done; the record's result and what it left behind."""
+    code = (
+        "import json, sys; from gift_lib.config import experiment; from gift_lib.training import Runtime, run\n"
+        "v = json.loads(sys.argv[1]); c, o = sys.argv[2:]\n"
+        "run(experiment(**v), Runtime(cache_dir=c, progress=False, checkpoint_every=2), o)\n"
+    )
+    values = json.dumps({**SMALL, "seed": 104, "tasks": list(SMALL["tasks"])})
+    command = [sys.executable, "-c", code, values, str(cache), str(folder)]
+    begun = time.monotonic()
+    subprocess.run(command, check=True)
+    seconds = time.monotonic() - begun
+    (whole,) = (r for r in results.read_all(folder))
+    for path in folder.rglob("*.json"):
+        path.unlink()
+    for _ in range(kills):
+        process = subprocess.Popen(command)
+        try:
+            process.wait(rng.uniform(0.2, 1.0) * seconds)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+    subprocess.run(command, check=True)
+    (resumed,) = results.read_all(folder)
+    left = [p for root in (cache, folder) for p in root.rglob("*") if p.name.endswith(".tmp") or p.name == "lock"]
+    return whole, resumed, left
+
+
+@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.slow)])
+def test_killed_at_random_moments(tmp_path, kills):
+    whole, resumed, left = kill_and_resume(tmp_path / "cache", tmp_path / "results", kills, random.Random(kills))
+    assert result(whole) == result(resumed)
+    assert left == []
+
+
+def test_golden_run(runtime):
+    """Another result of the same experiment is another numerics version: bump it, then run with GIFT_GOLDEN=write."""
+    record = run(experiment(seed=100, **SMALL), runtime)
+    made = {
+        "numerics": NUMERICS_VERSION,
+        "identity": record["identity"],
+        "cpu_capability": record["run"]["cpu_capability"],
+        "torch": record["run"]["packages"]["torch"],
+        "digest": digest(record["result"]),
+        "first_losses": {t: {k: v[0] for k, v in c.items()} for t, c in record["result"]["losses"].items()},
+    }
+    if os.environ.get("GIFT_GOLDEN") == "write":
+        GOLDEN.write_text(json.dumps(made, indent=1, sort_keys=True) + "\n")
+    golden = read_json(GOLDEN)
+    assert golden["identity"] == made["identity"], "world, weights or numerics changed: write the golden run anew"
+    for task, terms in golden["first_losses"].items():
+        assert made["first_losses"][task] == pytest.approx(terms, rel=0.02), "far beyond rounding"
+    if all(golden[k] == made[k] for k in ("cpu_capability", "torch")):
+        assert golden["digest"] == made["digest"], "same machine, other bytes: bump config.NUMERICS_VERSION"
+
+
+def test_nan_is_one_clear_error_and_keeps_finished_tasks(runtime, monkeypatch, tmp_path):
+    e = experiment(seed=105, **SMALL)
+    whole = run(e, runtime)
+    honest = methods.Method.cross_entropy
+
+    def broken(self, batch):
+        return honest(self, batch) * (float("nan") if self.task.name == "digits" and batch.step == 3 else 1.0)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(methods.Method, "cross_entropy", broken)
+        with pytest.raises(NumericsError, match=r"'ce' is nan at step 4 of task 'digits'\. Lower the learning rate"):
+            run(e, runtime, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    resumed = run(e, runtime, tmp_path)
+    assert resumed["run"]["resumed"]
+    assert result(resumed) == result(whole)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"method": "gitf"}, "did you mean 'gift'"),
+        ({"method_options": {"memory": 3}}, "method 'gift' has no setting 'memory'"),
+        ({"tasks": ("terrain", "digit")}, "did you mean 'digits'"),
+        ({"order": "terrain,moon"}, "there is no task 'moon'"),
+        ({"model": "mini-99"}, "make world"),
+        ({"pipeline": "/nowhere"}, "/nowhere"),
+    ],
+)
+def test_bad_experiments_fail_before_any_work(runtime, settings, message):
+    with pytest.raises(GiftError, match=message):
+        run(experiment(**{**SMALL, **settings}), runtime)
+
+
+def test_no_gpu(runtime):
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    with pytest.raises(ConfigError, match="torch sees no GPU"):
+        run(experiment(**SMALL), Runtime(device="cuda", cache_dir=runtime.cache_dir))
+
+
+def test_damaged_state_says_what_to_delete(runtime, monkeypatch):
+    e = experiment(seed=106, **SMALL)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(methods.Method, "after_task", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        run(e, runtime)
+    (state,) = (runtime.cache / "runs").rglob("state.safetensors")
+    state.write_bytes(state.read_bytes()[:1000])
+    with pytest.raises(GiftError, match=r"is broken.*Delete it"):
+        run(e, runtime)
+    state.unlink()
+    run(e, runtime)
+
+
+def test_the_teacher_is_the_former_self_and_never_trained(runtime, monkeypatch):
+    seen = []
+
+    def watch(self, step):
+        if step == 1:
+            seen.append((self.task.name, self.teacher.images.clone(), self.teacher.images.requires_grad))
+        else:
+            assert torch.equal(seen[-1][1], self.teacher.images)
+
+    monkeypatch.setattr(methods.Method, "after_step", watch)
+    run(experiment(seed=107, **SMALL), runtime)
+    assert [s[0] for s in seen] == ["terrain", "digits"]
+    assert not any(s[2] for s in seen)
+
+
+def test_logit_scale_is_never_trained(runtime, monkeypatch):
+    scales = []
+    monkeypatch.setattr(methods.Method, "after_task", lambda self, task: scales.append(float(self.scale)))
+    before = float(training.load_clip("mini").scale)
+    run(experiment(seed=101, method="finetune", **SMALL), runtime)
+    assert scales == [before, before]
+
+
+def test_classes_join_the_pool_after_their_task_only():
+    e = experiment(images_per_task=2000)
+    tasks = data.load_tasks(e)
+    seen = set()
+    for task, prompts in zip(tasks, training.prompt_stream(e, tasks), strict=True):
+        later = {p for t in tasks[len(seen) :] for p in t.prompts()}
+        assert not later & set(prompts), "no prompt names a class of the current task or a future one"
+        assert all(set(t.prompts()) & set(prompts) for t in tasks[: len(seen)]), "every past task is drawn from"
+        seen.add(task.name)
+
+
+def test_learning_rate_schedule():
+    rates = [learning_rate(s, 100, 0.1, 1.0) for s in range(100)]
+    assert rates[:10] == pytest.approx([(s + 1) / 10 for s in range(10)])
+    assert max(rates) == rates[9] == rates[10] == 1.0
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+    assert rates[55] == pytest.approx(0.5)
+    assert 0 < rates[-1] < 0.001
+
+
+def test_shuffle_visits_every_item_once_per_epoch():
+    from gift_lib.methods.base import Shuffle, seeded
+
+    shuffle = Shuffle(10, 4, lambda step: seeded(0, 0, "x", step))
+    drawn = torch.cat([shuffle(s) for s in range(5)])
+    assert sorted(drawn[:10].tolist()) == sorted(drawn[10:].tolist()) == list(range(10))
+    assert drawn[:10].tolist() != drawn[10:].tolist()
+    assert torch.equal(shuffle(2), drawn[8:12]), "a step is a function of its number alone"
+    assert len(Shuffle(0, 4, lambda step: seeded(0, 0, "x", step))(3)) == 0
+
+
+def test_two_processes_on_one_run(runtime):
+    e = experiment(method="zero-shot", seed=108, **SMALL)
+    state = runtime.cache / "runs" / results.key(e, training.identity_of(e))
+    with (
+        pytest.raises(GiftError, match="another process"),
+        checkpoint.workplace(state),
+    ):
+        run(e, runtime)
