@@ -29,9 +29,8 @@ def test_absent_is_none_and_broken_is_an_error(tmp_path):
 
 def test_workplace_is_locked_and_removed_on_success_only(tmp_path):
     folder = tmp_path / "run"
-    with checkpoint.workplace(folder):
-        with pytest.raises(GiftError, match="another process"), checkpoint.workplace(folder):
-            pass
+    with checkpoint.workplace(folder), pytest.raises(GiftError, match="another process"), checkpoint.workplace(folder):
+        pass
     assert not folder.exists()
     with pytest.raises(RuntimeError), checkpoint.workplace(folder):
         raise RuntimeError
