@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Int64, UInt8
@@ -14,6 +14,7 @@ from gift_lib.errors import ConfigError, DataError, nearest
 SPLITS = ("train", "val", "test")
 
 
+@runtime_checkable
 class Images(Protocol):
     """Decoded images in any store (memory, memory map): what training and evaluation read."""
 
