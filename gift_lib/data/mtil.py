@@ -1,0 +1,329 @@
+"""The eleven data sets of MTIL as tasks: where they are, what they must hold, how to get them.
+
+One folder holds them all: the parameter `data_dir`, else the environment variable GIFT_DATA, else
+`downloads` in the cache folder. Each lies where torchvision puts it; what torchvision can still download it
+downloads, and StanfordCars and SUN397 come from a mirror on the Hugging Face hub. Another source is a
+setting: `sources={"SUN397": "hf:owner/name@revision"}`, or GIFT_SOURCES="SUN397=hf:owner/name,StanfordCars=files".
+"""
+
+import os
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from gift_lib.data import cache, names, readers
+from gift_lib.data.records import Records, from_files, split_digest, split_indices
+from gift_lib.errors import ConfigError, DataError, nearest
+from gift_lib.files import cache_root, digest
+from gift_lib.tasks import Images, Split, Task
+
+#: Pixels of the shorter side; CLIP ViT-B/16's input.
+SIZE = 224
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What is known of a data set before it is opened. `train`, `test` and `val` are numbers of images."""
+
+    name: str
+    folder: str
+    train: int
+    test: int
+    what: str
+    licence: str
+    megabytes: int
+    home: str
+    layout: str
+    read: Callable[..., Records] = field(repr=False, compare=False)
+    #: Images in the published validation split, 0 where there is none.
+    val: int = 0
+    #: Whether train and test are the random 80/20 split; then 16 hex digits of its membership.
+    split: str = ""
+    #: Whether the pictures are small, all of one size, and kept so.
+    native: bool = False
+    #: A maintained mirror: a hub repository with a revision, and the hub's split that holds each of ours.
+    mirror: str = ""
+    #: Whether the mirror is what `auto` takes where the files are not there.
+    prefer_mirror: bool = False
+    #: torchvision's class and arguments that download it.
+    torchvision: tuple[str, dict] = ("", {})
+    advice: str = ""
+
+    #: From names.json unless given.
+    classes: tuple[str, ...] = field(default=(), repr=False)
+    templates: tuple[str, ...] = field(default=(), repr=False)
+    #: Class folders in label order, where they are called otherwise than the classes.
+    folders: tuple[str, ...] = field(default=(), repr=False)
+
+    def __post_init__(self):
+        if not self.classes:
+            for key in ("classes", "templates", "folders"):
+                object.__setattr__(self, key, getattr(names, key)(self.name))
+
+    def images(self, split: str) -> int:
+        """How many images the protocol has in a split."""
+        return {"train": self.train, "val": self.val, "test": self.test}[split]
+
+
+DATASETS: dict[str, Dataset] = {d.name: d for d in (
+    Dataset("Aircraft", "fgvc-aircraft-2013b", 3334, 3333, "100 variants of aircraft", "non-commercial research only",
+            2750, "https://www.robots.ox.ac.uk/~vgg/data/fgvc-aircraft/",
+            "data/variants.txt, data/images_variant_{train,val,test}.txt, data/images/0034309.jpg",
+            readers.aircraft, val=3333, torchvision=("FGVCAircraft", {"split": "train"})),
+    Dataset("Caltech101", "caltech101", 6941, 1736, "101 kinds of objects", "CC BY 4.0", 137,
+            "https://data.caltech.edu/records/mzrjq-6wc02", "101_ObjectCategories/accordion/image_0001.jpg",
+            readers.caltech101, split="0b9e75f00f149afd", torchvision=("Caltech101", {}),
+            advice="Extract caltech-101.zip and the 101_ObjectCategories.tar.gz in it."),
+    Dataset("CIFAR100", "", 50_000, 10_000, "100 kinds of things, 32 x 32", "none stated", 169,
+            "https://www.cs.toronto.edu/~kriz/cifar.html",
+            "cifar-100-python/{train,test,meta} or cifar-100-binary/{train.bin,test.bin,fine_label_names.txt}",
+            readers.cifar100, native=True, mirror="uoft-cs/cifar100"),
+    Dataset("DTD", "dtd", 1880, 1880, "47 textures, partition 1", "research only", 625,
+            "https://www.robots.ox.ac.uk/~vgg/data/dtd/",
+            "dtd/labels/{train,val,test}1.txt, dtd/images/banded/banded_0002.jpg",
+            readers.dtd, val=1880, torchvision=("DTD", {"split": "train"})),
+    Dataset("EuroSAT", "eurosat", 21_600, 5400, "10 kinds of land from a satellite, 64 x 64", "MIT", 94,
+            "https://github.com/phelber/EuroSAT", "2750/AnnualCrop/AnnualCrop_1.jpg",
+            readers.eurosat, split="2a98fece1276228d", native=True, torchvision=("EuroSAT", {})),
+    Dataset("Flowers", "flowers-102", 1020, 6149, "102 kinds of flowers", "none stated", 345,
+            "https://www.robots.ox.ac.uk/~vgg/data/flowers/102/", "setid.mat, imagelabels.mat, jpg/image_00001.jpg",
+            readers.flowers, val=1020, torchvision=("Flowers102", {"split": "train"})),
+    Dataset("Food", "food-101", 75_750, 25_250, "101 dishes", "images of Foodspotting: fair use", 4997,
+            "https://data.vision.ee.ethz.ch/cvl/datasets_extra/food-101/",
+            "meta/{train,test}.json, images/apple_pie/134.jpg", readers.food,
+            torchvision=("Food101", {"split": "train"})),
+    Dataset("MNIST", "MNIST", 60_000, 10_000, "handwritten digits, 28 x 28", "CC BY-SA 3.0", 12,
+            "https://huggingface.co/datasets/ylecun/mnist",
+            "raw/{train,t10k}-images-idx3-ubyte[.gz], raw/{train,t10k}-labels-idx1-ubyte[.gz]",
+            readers.mnist, native=True, torchvision=("MNIST", {"train": True})),
+    Dataset("OxfordPet", "oxford-iiit-pet", 3680, 3669, "37 breeds of cats and dogs", "CC BY-SA 4.0", 811,
+            "https://www.robots.ox.ac.uk/~vgg/data/pets/",
+            "annotations/{trainval,test}.txt, images/Abyssinian_1.jpg", readers.pets,
+            torchvision=("OxfordIIITPet", {"split": "trainval"})),
+    Dataset("StanfordCars", "stanford_cars", 8144, 8041, "196 makes and models of cars", "non-commercial research only",
+            2000, "https://github.com/pytorch/vision/issues/7545",
+            "devkit/{cars_meta,cars_train_annos}.mat, cars_test_annos_withlabels.mat, cars_{train,test}/00001.jpg",
+            readers.cars, mirror="tanganke/stanford_cars@9abf6cf7d6dfa7b95152a0d6e791ea9435b47a40", prefer_mirror=True,
+            advice="torchvision cannot download it since 2023; the address above tells where copies are."),
+    Dataset("SUN397", "SUN397", 87_003, 21_751, "397 kinds of scenes", "research only", 39_500,
+            "https://huggingface.co/datasets/1aurent/SUN397", "ClassName.txt, a/abbey/sun_aaalbzqrimafwbiv.jpg",
+            readers.sun397, split="cacc95f9deed84f8", mirror="1aurent/SUN397", prefer_mirror=True,
+            advice="The original address is dead since January 2026."),
+)}  # fmt: skip
+
+
+def dataset(name: str) -> Dataset:
+    if name not in DATASETS:
+        raise ConfigError(f"there is no MTIL data set {name!r}; {nearest(name, DATASETS)}")
+    return DATASETS[name]
+
+
+# --- places -------------------------------------------------------------------------------------------------------
+
+
+def data_root(data_dir: str | os.PathLike | None = None) -> Path:
+    """The one folder of original data: `data_dir`, GIFT_DATA or `downloads` in the cache folder."""
+    return Path(data_dir or os.environ.get("GIFT_DATA") or cache_root() / "downloads").expanduser()
+
+
+def source_of(spec: Dataset, sources: Mapping[str, str] | None = None) -> str:
+    """`auto`, `files` or `hf:<repository[@revision] or folder>`, from the parameter, else GIFT_SOURCES."""
+    pairs = [p.split("=", 1) for p in os.environ.get("GIFT_SOURCES", "").split(",") if p.strip()]
+    if any(len(p) != 2 for p in pairs):
+        raise ConfigError("GIFT_SOURCES must read `SUN397=hf:owner/name,StanfordCars=files`.")
+    chosen = {k.strip(): v.strip() for k, v in pairs} | dict(sources or {})
+    for name in chosen:
+        dataset(name)
+    source = chosen.get(spec.name, "auto")
+    if source not in ("auto", "files") and not source.startswith("hf:"):
+        raise ConfigError(f"the source of {spec.name} cannot be {source!r}: use auto, files or hf:owner/name.")
+    return source
+
+
+def help_with(spec: Dataset, root: Path) -> str:
+    """Where to get a data set, where to put it, in which layout."""
+    mirror = f", or set GIFT_SOURCES={spec.name}=hf:{spec.mirror}" if spec.mirror else ""
+    return (
+        f"Get {spec.name} ({spec.megabytes / 1000:.1f} GB) from {spec.home} and put it into {root / spec.folder} "
+        f"as {spec.layout}, or run `python -m gift_lib.data prepare {spec.name}`{mirror}. {spec.advice}".strip()
+    )
+
+
+# --- opening ------------------------------------------------------------------------------------------------------
+
+
+def records(spec: Dataset, split: str, data_dir: str | os.PathLike | None = None, source: str = "auto") -> Records:
+    """The encoded pictures and labels of a split, its size and classes checked against the protocol.
+
+    Raises DataError: what is missing, where to put it and in which layout, or which number does not fit.
+    """
+    published(spec, split)
+    root = data_root(data_dir)
+    found = _read(spec, split, root, _resolve(spec, root, source))
+    if spec.split and split_digest(spec.train + spec.test) != spec.split:
+        raise DataError(f"torch {torch.__version__} draws another random split of {spec.name}. Use another torch.")
+    return _checked(spec, split, found)
+
+
+def published(spec: Dataset, split: str) -> None:
+    """A DataError for a validation split where the data set publishes none."""
+    if split == "val" and not spec.val:
+        raise DataError(
+            f"{spec.name} publishes no validation split and the protocol holds none out of train. "
+            "Use train or test; choose settings on Aircraft, DTD or Flowers, which have one."
+        )
+
+
+def _resolve(spec: Dataset, root: Path, source: str) -> str:
+    if source != "auto":
+        return source
+    there = (root / spec.folder).is_dir() and any((root / spec.folder).iterdir())
+    return f"hf:{spec.mirror}" if spec.prefer_mirror and not there else "files"
+
+
+def _read(spec: Dataset, split: str, root: Path, source: str) -> Records:
+    """All of the data set where the split is random, else the split's own records."""
+    part = "train" if spec.split and source != "files" else split
+    try:
+        if source == "files":
+            found = spec.read(root / spec.folder, part, spec.classes, spec.folders)
+        else:
+            found = readers.hub(source.removeprefix("hf:"), part, spec.classes)
+    except readers.Missing as error:
+        raise DataError(f"{error} {help_with(spec, root)}") from error
+    if not spec.split:
+        return found
+    whole = spec.train + spec.test
+    if len(found) != whole:
+        raise DataError(f"{spec.name} has {len(found)} images but the protocol has {whole}. {help_with(spec, root)}")
+    return found.subset(split_indices(whole)[split])
+
+
+def _checked(spec: Dataset, split: str, found: Records) -> Records:
+    expected = spec.images(split)
+    labels = set(found.labels)
+    if len(found) != expected:
+        raise DataError(
+            f"{spec.name}/{split} has {len(found)} images but the protocol has {expected}. "
+            "Extract the original archives again, or choose another source."
+        )
+    if labels and (min(labels) < 0 or max(labels) >= len(spec.classes)):
+        raise DataError(f"{spec.name}/{split} has labels {min(labels)}..{max(labels)}. Extract the archives again.")
+    if split == "train" and len(labels) != len(spec.classes):
+        raise DataError(
+            f"{spec.name}/{split} shows {len(labels)} classes but the protocol has {len(spec.classes)}. "
+            "Extract the original archives again, or choose another source."
+        )
+    return found
+
+
+def split_folder(spec: Dataset, split: str, size: int, cache_dir: str | os.PathLike | None = None) -> Path:
+    return cache.images_root(cache_dir) / spec.name / (f"{split}-native" if spec.native else f"{split}-{size}")
+
+
+def open_split(
+    spec: Dataset, split: str, data_dir: str | os.PathLike | None = None, cache_dir: str | os.PathLike | None = None,
+    size: int = SIZE, source: str = "auto", progress: bool = True,
+) -> Split:  # fmt: skip
+    """A split, memory-mapped; decoded first where that has not been done (the cost is printed before)."""
+    published(spec, split)
+    folder = split_folder(spec, split, size, cache_dir)
+    if not cache.stored(folder):
+        found = records(spec, split, data_dir, source)
+        cost = cache.estimate(found, size, spec.native)
+        cache.require_space(folder.parent, cost.bytes)
+        if progress:
+            print(f"Decoding {spec.name}/{split} once: {cost}.", flush=True)
+        cache.build(found, folder, size, spec.native, progress=progress)
+    opened = cache.Stored(folder).open()
+    expected = spec.images(split)
+    if len(opened) != expected:
+        raise DataError(
+            f"{folder} holds {len(opened)} images but {spec.name}/{split} has {expected}. "
+            f"Run `python -m gift_lib.data clear {spec.name}` and `python -m gift_lib.data prepare {spec.name}`."
+        )
+    return opened
+
+
+def task(
+    spec: Dataset, data_dir: str | os.PathLike | None = None, cache_dir: str | os.PathLike | None = None,
+    size: int = SIZE, sources: Mapping[str, str] | None = None, progress: bool = True,
+) -> Task:  # fmt: skip
+    """A data set as a task; nothing is read until a split is asked for."""
+    source = source_of(spec, sources)
+    return Task(
+        spec.name, spec.classes, spec.templates, stands_for=spec.name,
+        open_split=lambda split: open_split(spec, split, data_dir, cache_dir, size, source, progress),
+    )  # fmt: skip
+
+
+def tasks(data_dir: str | os.PathLike | None = None, **settings) -> dict[str, Task]:
+    """The eleven tasks by name. Settings are `task`'s: cache_dir, size, sources, progress."""
+    return {name: task(spec, data_dir, **settings) for name, spec in DATASETS.items()}
+
+
+def world_hash(data_dir: str | os.PathLike | None = None) -> str:
+    """16 hex digits of what the protocol fixes: names, templates, sizes, random splits, stored pixels' version."""
+    table = [[d.name, d.classes, d.templates, d.train, d.test, d.split, d.native] for d in DATASETS.values()]
+    return digest([[list(v) if isinstance(v, tuple) else v for v in row] for row in table] + [cache.CACHE_VERSION])
+
+
+# --- download -----------------------------------------------------------------------------------------------------
+
+
+CIFAR_URL = "https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz"
+CIFAR_MD5 = "03b5dce01913d631647c71ecec9e9cb8"
+
+
+def download(spec: Dataset, data_dir: str | os.PathLike | None = None) -> None:
+    """Fetch the original files with torchvision, unless the data set's folder is there or the mirror serves it.
+
+    CIFAR-100 is fetched in its binary version, which needs no unpickling.
+    """
+    from torchvision import datasets
+    from torchvision.datasets.utils import download_and_extract_archive
+
+    root = data_root(data_dir)
+    kind, arguments = spec.torchvision
+    try:
+        if spec.name == "CIFAR100" and not any((root / f"cifar-100-{v}").exists() for v in ("binary", "python")):
+            download_and_extract_archive(CIFAR_URL, str(root), md5=CIFAR_MD5)
+        elif kind:
+            getattr(datasets, kind)(root=str(root), download=True, **arguments)
+    except Exception as error:  # the network, the archive and torchvision raise many kinds
+        raise DataError(f"{spec.name} could not be downloaded ({error}). {help_with(spec, root)}") from error
+
+
+# --- public reference data of ZSCL --------------------------------------------------------------------------------
+
+
+def reference_images(n: int, seed: int, data_dir: str | os.PathLike | None = None, size: int = SIZE) -> Images:
+    """`n` pictures drawn from the folder `reference` (ImageNet's train folder, or any tree of images)."""
+    root = data_root(data_dir) / "reference"
+    paths = readers.images_in(root) if root.is_dir() else []
+    if len(paths) < n:
+        raise DataError(
+            f"{root} has {len(paths)} images but ZSCL's reference set needs {n}. "
+            "Put ImageNet's training images there (any folders), or ask for fewer with method_options."
+        )
+    chosen = sorted(random.Random(seed).sample(range(len(paths)), n))
+    found = from_files(root, ((paths[i], 0) for i in chosen))
+    folder = cache.images_root() / "reference" / f"{found.digest}-{size}"
+    if not cache.stored(folder):
+        cache.build(found, folder, size)
+    return cache.Stored(folder).open().images
+
+
+def web_captions(n: int, seed: int, data_dir: str | os.PathLike | None = None) -> list[str]:
+    """At most `n` captions, shuffled, of `captions.txt`: one a line, or Conceptual Captions' "caption<TAB>address"."""
+    path = data_root(data_dir) / "captions.txt"
+    if not path.exists():
+        raise DataError(
+            f"{path} does not exist. Put any list of captions there, one a line; ZSCL took the 15.8K of the validation "
+            "part of Conceptual Captions (https://ai.google.com/research/ConceptualCaptions/download)."
+        )
+    captions = [line.split("\t")[0] for line in readers.lines(path)]
+    return random.Random(seed).sample(captions, min(n, len(captions)))
