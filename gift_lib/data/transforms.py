@@ -35,11 +35,15 @@ class Preprocess:
 
     def eval(self, pixels: UInt8[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 s s"]:
         """Resize the shorter side to `size` (bicubic, antialiased), crop the centre, normalise."""
+        return self._normalise(self.square(pixels).float())
+
+    def square(self, pixels: UInt8[Tensor, "b 3 h w"]) -> UInt8[Tensor, "b 3 s s"]:
+        """`eval` before normalisation; a picture of the right size stays as it is."""
         _check(pixels)
         if pixels.shape[-2:] != (self.size, self.size):
             pixels = resize(pixels, [self.size], InterpolationMode.BICUBIC, antialias=True)
             pixels = center_crop(pixels, [self.size, self.size])
-        return self._normalise(pixels.float())
+        return pixels
 
     def train(self, pixels: UInt8[Tensor, "b 3 h w"], generator: torch.Generator) -> Float[Tensor, "b 3 s s"]:
         """RandomResizedCrop(size, scale 0.9-1, ratio 3/4-4/3, bicubic, antialiased), no flip, normalise.

@@ -28,7 +28,7 @@ class ICaRL(ReferenceDistillation):
 
     options = {"memory": 10_000, "herding": "dataset", "teacher": "initial"}
     #: As 10,000 to MTIL's 319,352 training pictures, of the small world's and of the three Colab data sets'.
-    presets = {"mini": {"memory": 115}, "colab": {"memory": 840}}
+    presets = {"mini": {"memory": 123}, "colab": {"memory": 840}}
 
     def __init__(self, *args):
         super().__init__(*args)
@@ -40,7 +40,7 @@ class ICaRL(ReferenceDistillation):
     def before_task(self, task: Task, synthetic: SyntheticSet | None) -> None:
         super().before_task(task, synthetic)
         if self.exemplars:
-            memory = Concatenated(tuple(map(TensorImages, self.exemplars)))
+            memory = Concatenated(tuple(map(TensorImages, self.exemplars)), self.clip.preprocess)
             self.reference = Reference.of(self, memory, self.class_tokens, self.teacher_weight)
 
     def after_task(self, task: Task) -> None:
@@ -49,7 +49,7 @@ class ICaRL(ReferenceDistillation):
         self.exemplars = [pixels[:share].clone() for pixels in self.exemplars]
         free = self.option["memory"] - sum(map(len, self.exemplars))
         chosen = HERDING[self.option["herding"]](self, task, min(free, len(task.train)))
-        self.exemplars.append(task.train.images.batch(chosen))
+        self.exemplars.append(self.clip.preprocess.square(task.train.images.batch(chosen)))
 
     def state(self) -> dict[str, Tensor]:
         return super().state() | {f"exemplars/{k}": pixels for k, pixels in enumerate(self.exemplars)}

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from gift_lib import losses
 from gift_lib.clip import encode_images, encode_texts
+from gift_lib.data.transforms import Preprocess
 from gift_lib.generate import SyntheticSet
 from gift_lib.methods.base import Batch, Method, Terms, register
 from gift_lib.methods.stores import Concatenated
@@ -23,12 +24,12 @@ class Union(Task):
     parts: tuple[Task, ...] = ()
 
     @classmethod
-    def of(cls, tasks: Sequence[Task]) -> "Union":
+    def of(cls, tasks: Sequence[Task], preprocess: Preprocess) -> "Union":
         def open_split(name: str) -> Split:
             splits = [getattr(t, name) for t in tasks]
             first = torch.tensor([0, *(len(t.classes) for t in tasks)]).cumsum(0)
-            labels = torch.cat([s.labels + k for s, k in zip(splits, first, strict=False)])
-            return Split(Concatenated(tuple(s.images for s in splits)), labels)
+            labels = torch.cat([s.labels + k for s, k in zip(splits, first[:-1], strict=True)])
+            return Split(Concatenated(tuple(s.images for s in splits), preprocess), labels)
 
         classes = tuple(c for t in tasks for c in t.classes)
         return cls("all tasks", classes, tasks[0].templates, open_split, parts=tuple(tasks))
@@ -54,7 +55,7 @@ class Joint(Method):
     form = "joint"
 
     def phases(self, tasks: Sequence[Task]) -> Sequence[Task]:
-        return [Union.of(tasks)]
+        return [Union.of(tasks, self.clip.preprocess)]
 
     def steps(self, task: Union) -> int:
         return self.experiment.steps * len(task.parts)

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
+from gift_lib.data.transforms import Preprocess
 from gift_lib.tasks import Images
 
 
@@ -25,9 +26,13 @@ class Subset:
 
 @dataclass(frozen=True)
 class Concatenated:
-    """The images of several stores, one after the other; their pictures must be of one size."""
+    """The images of several stores, one after the other, each as the square that the eval transform makes of it.
+
+    Stores may hold pictures of different sizes; squares of the model's own size are left as they are.
+    """
 
     parts: tuple[Images, ...]
+    preprocess: Preprocess
 
     def __len__(self) -> int:
         return sum(map(len, self.parts))
@@ -39,5 +44,6 @@ class Concatenated:
         for k in part.unique().tolist():
             here = (part == k).nonzero()[:, 0]
             order.append(here)
-            rows.append(self.parts[k].batch(index[here] - (int(starts[k]) - len(self.parts[k]))))
+            pixels = self.parts[k].batch(index[here] - (int(starts[k]) - len(self.parts[k])))
+            rows.append(self.preprocess.square(pixels))
         return torch.cat(rows)[torch.cat(order).argsort()]
