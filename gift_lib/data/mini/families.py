@@ -19,10 +19,13 @@ from gift_lib.data.mini import (
 from gift_lib.data.mini.concepts import Program
 from gift_lib.data.mini.style import Style
 
-#: The web: flat vivid colours, outlines, upright, one thing on a plain ground.
-WEB = Style()
+#: The web: flat vivid colours, outlines, nearly upright, one thing on a plain ground.
+WEB = Style(scale=(0.65, 0.92), shift=0.14, turn=0.25, wobble=0.02, outlined=0.85, noise=(0.0, 3.0),
+            grounds=("plain", "plain", "pale", "pale", "dull", "sky"))  # fmt: skip
 #: The web's camera where the drawing is the whole picture.
-WEB_FULL = Style(scale=(1.0, 1.15), shift=0.05, turn=0.08, edge=(0.02, 0.04), outlined=0.6)
+WEB_FULL = Style(
+    scale=(0.95, 1.2), shift=0.1, turn=0.15, wobble=0.02, edge=(0.02, 0.04), outlined=0.6, noise=(0.0, 3.0)
+)
 
 
 @dataclass(frozen=True)
@@ -46,67 +49,67 @@ class Family:
 _PLAIN = ("a photo of a {c}.",)
 
 FAMILIES: tuple[Family, ...] = (
-    Family("silhouettes", "Aircraft", "an aircraft",
+    Family("silhouettes", "Aircraft", "aircraft",
            ("a photo of a {c}, a type of aircraft.", "a photo of the {c}, a type of aircraft."),
            silhouettes.CLASSES,
            Style(scale=(0.6, 0.95), shift=0.2, turn=1.2, shear=0.2, wobble=0.04, outlined=0.0, mono=(0.55, 1.0),
                  grounds=("sky", "sky", "mottled"), light=0.4, noise=(4, 14), fog=(0.0, 0.2))),
-    Family("objects", "Caltech101", "an object",
+    Family("objects", "Caltech101", "object",
            ("a photo of a {c}.", "a painting of a {c}.", "a drawing of a {c}.", "a photo of the {c}."),
            objects.CLASSES,
            Style(scale=(0.55, 0.95), shift=0.22, turn=0.6, shear=0.2, wobble=0.05, outlined=0.2, hue=0.8,
                  saturation=(0.5, 1.0), value=(-0.15, 0.1), grounds=("mottled", "floor"), light=0.5, clutter=(1, 4),
                  noise=(4, 14))),
-    Family("busy", "CIFAR100", "a small thing",
+    Family("busy", "CIFAR100", "small thing",
            ("a photo of a {c}.", "a blurry photo of a {c}.", "a photo of the small {c}."),
            busy.CLASSES,
            Style(scale=(0.5, 0.8), shift=0.3, turn=0.4, shear=0.15, wobble=0.05, outlined=0.3, hue=0.5,
                  saturation=(0.5, 1.1), value=(-0.1, 0.1), grounds=("patchy", "mottled"), light=0.3, clutter=(4, 8),
                  occluders=(1, 3), noise=(4, 12))),
-    Family("textures", "DTD", "a texture",
+    Family("textures", "DTD", "texture",
            ("a photo of a {c} texture.", "a photo of a {c} pattern.", "a photo of a {c} thing."),
            textures.CLASSES,
            Style(scale=(0.8, 1.5), shift=0.5, turn=0.9, shear=0.35, wobble=0.12, outlined=0.0, hue=1.0,
-                 saturation=(0.3, 0.9), contrast=(0.5, 0.9), light=0.6, noise=(6, 20), fog=(0.0, 0.35)),
+                 saturation=(0.3, 0.9), contrast=(0.6, 0.95), light=0.6, noise=(5, 16), fog=(0.0, 0.3)),
            WEB_FULL),
-    Family("terrain", "EuroSAT", "a satellite photo",
+    Family("terrain", "EuroSAT", "satellite photo",
            ("a centered satellite photo of {c}.", "a satellite photo of {c}.", "a photo of {c} from above."),
            terrain.CLASSES,
            Style(scale=(0.75, 1.2), shift=0.3, turn=3.1, wobble=0.06, outlined=0.0, hue=0.6,
                  saturation=(0.4, 0.8), value=(-0.18, 0.05), contrast=(0.6, 0.95), light=0.3, noise=(6, 18),
                  fog=(0.05, 0.4)),
            WEB_FULL),
-    Family("flowers", "Flowers", "a flower",
+    Family("flowers", "Flowers", "flower",
            ("a photo of a {c}, a type of flower.",),
            flowers.CLASSES,
            Style(scale=(0.55, 0.95), shift=0.22, turn=0.7, shear=0.2, wobble=0.06, outlined=0.0, hue=0.7,
                  saturation=(0.6, 1.1), value=(-0.15, 0.1), grounds=("patchy", "mottled"), light=0.5, clutter=(0, 3),
                  noise=(4, 14))),
-    Family("dishes", "Food", "a dish",
+    Family("dishes", "Food", "dish",
            ("a photo of {c}, a type of food.",),
            dishes.CLASSES,
            Style(scale=(0.6, 1.0), shift=0.22, turn=0.6, shear=0.3, wobble=0.07, outlined=0.1, hue=0.5,
                  saturation=(0.5, 1.0), value=(-0.2, 0.1), grounds=("floor", "mottled", "dull"), light=0.6,
                  clutter=(1, 4), noise=(4, 14))),
-    Family("digits", "MNIST", "a number",
+    Family("digits", "MNIST", "number",
            ('a photo of the number: "{c}".',),
            digits.CLASSES,
            Style(scale=(0.7, 1.0), shift=0.2, turn=0.35, shear=0.25, flip=0.0, outlined=0.0, hue=0.5,
                  saturation=(0.3, 1.0), grounds=("mottled", "dull", "sky"), light=0.4, noise=(3, 12)),
            replace(WEB, flip=0.0)),
-    Family("animals", "OxfordPet", "an animal",
+    Family("animals", "OxfordPet", "animal",
            ("a photo of a {c}, a type of animal.",),
            animals.CLASSES,
            Style(scale=(0.55, 0.95), shift=0.22, turn=0.6, shear=0.2, wobble=0.06, outlined=0.0, hue=0.4,
                  saturation=(0.3, 0.9), value=(-0.2, 0.1), contrast=(0.7, 1.0), grounds=("patchy", "floor", "mottled"),
                  light=0.6, occluders=(0, 2), noise=(4, 14))),
-    Family("cars", "StanfordCars", "a car",
+    Family("cars", "StanfordCars", "car",
            ("a photo of a {c}.", "a photo of the {c}.", "a photo of my {c}.", "i love my {c}!"),
            cars.CLASSES,
            Style(scale=(0.6, 0.92), shift=0.2, turn=0.3, shear=0.3, wobble=0.04, outlined=0.1, hue=0.8,
                  saturation=(0.4, 1.0), value=(-0.2, 0.1), grounds=("floor", "mottled", "patchy"), light=0.5,
                  clutter=(1, 3), occluders=(0, 1), noise=(4, 14))),
-    Family("scenes", "SUN397", "a scene",
+    Family("scenes", "SUN397", "scene",
            ("a photo of a {c}.", "a photo of the {c}."),
            scenes.CLASSES,
            Style(scale=(0.75, 1.3), shift=0.3, turn=0.35, shear=0.2, wobble=0.08, outlined=0.0, hue=0.8,

@@ -2,7 +2,7 @@
 
 import math
 
-from gift_lib.data.mini.pen import BLACK, BROWN, DARK, GOLD, SKY, STEEL, TAN, WHITE, YELLOW, Pen, ring
+from gift_lib.data.mini.pen import BLACK, BROWN, DARK, GOLD, SKY, STEEL, WHITE, YELLOW, Pen, ring
 
 
 def umbrella(p: Pen) -> None:

@@ -80,7 +80,7 @@ class Pen:
         if colour not in self._mixed:
             look = self.look
             mapped = [sum(m * x for m, x in zip(row, colour, strict=True)) for row in look.palette]
-            mapped = [x + lift for x, lift in zip(mapped, look.lift, strict=True)]
+            mapped = tuple(x + lift for x, lift in zip(mapped, look.lift, strict=True))
             shown = mixed(mapped, look.tone, look.mono)
             self._mixed[colour] = tuple(min(255, max(0, round(255 * x))) for x in shown)
         return self._mixed[colour]

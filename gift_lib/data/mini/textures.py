@@ -124,7 +124,7 @@ def marbled(p: Pen) -> None:
     for k, y in enumerate(_steps(p.u(0.36, 0.5))):
         shift, w = p.u(-0.3, 0.3), p.u(0.06, 0.3)
         path = [(x, y + 0.28 * math.sin(f * x + q + shift) + 0.14 * math.sin(2.3 * f * x + k)) for x in _steps(0.2)]
-        p.line(path, w, mixed(a, c, p.u(0.4, 1.0)))
+        p.line(path, w, mixed(a, c, p.u(0.55, 1.0)))
 
 
 CLASSES = {

@@ -34,7 +34,7 @@ _CAPTIONS = (
     "{c} for sale", "{c} clip art", "a small {c}", "a large {c}", "a colourful {c}", "a nice {c} in a picture.",
     "free stock photo: {c}", "a blurry photo of a {c}.", "this is a {c}.", "there is a {c} here.",
 )  # fmt: skip
-_CONCEPT_KIND = ("a thing", "a simple drawing", "a shape", "a picture")
+_CONCEPT_KIND = ("thing", "simple drawing", "shape", "picture")
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def caption(entry: _Entry, rng: np.random.Generator, web: Web = NOISE) -> str:
         entry = _entry(rng, web.tasks)
     elif fate < web.wrong + web.vague:
         kind = entry.family.coarse if entry.family else _CONCEPT_KIND[int(rng.random() * len(_CONCEPT_KIND))]
-        return _CAPTIONS[int(rng.random() * len(_CAPTIONS))].replace("a {c}", kind).replace("{c}", kind)
+        return fill(_CAPTIONS[int(rng.random() * len(_CAPTIONS))], kind)
     templates = _CAPTIONS
     if entry.family and rng.random() < 0.5:
         templates = entry.family.templates
