@@ -157,6 +157,12 @@ class PrefixTree:
 def prefix_tree(tokens: Int64[Tensor, "m c"]) -> PrefixTree:
     """The tree of prompts that end at their highest token id (open_clip's "argmax" pooling)."""
     given = tokens.cpu().numpy()
+    return _tree(given.tobytes(), given.shape)
+
+
+@functools.lru_cache(maxsize=8)  # a task's class prompts come back at every step
+def _tree(tokens: bytes, shape: tuple[int, int]) -> PrefixTree:
+    given = np.frombuffer(tokens, np.int64).reshape(shape)
     length = given.argmax(axis=1) + 1
     given = np.where(np.arange(given.shape[1]) < length[:, None], given, 0)[:, : length.max()]
     unique, first, prompt = np.unique(given, axis=0, return_index=True, return_inverse=True)
