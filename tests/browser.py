@@ -1,0 +1,117 @@
+"""A headless Chromium with every host but this one blocked, and what it has to say about a page."""
+
+import contextlib
+import functools
+import http.server
+import json
+import shutil
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+WIDTHS = (1280, 390)
+MISSING = "needs Chromium and its driver, for example: apt-get install chromium chromium-driver"
+FLAGS = (
+    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+    "--disable-background-networking", "--disable-component-update", "--hide-scrollbars",
+    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
+)  # fmt: skip
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """A file server that does not print every request."""
+
+    def log_message(self, *_: Any) -> None:
+        """Nothing."""
+
+
+@contextlib.contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """Serve a folder on this machine; yields its address."""
+    handler = functools.partial(Quiet, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@contextlib.contextmanager
+def chromium() -> Iterator[Any]:
+    """A driven browser; skips the test where there is none."""
+    binary, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not (binary and driver):
+        pytest.skip(MISSING)
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = binary
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        for flag in (*FLAGS, f"--user-data-dir={profile}"):
+            options.add_argument(flag)
+        browser = webdriver.Chrome(options, webdriver.ChromeService(driver))
+        try:
+            yield browser
+        finally:
+            browser.quit()
+
+
+def resize(browser: Any, width: int, height: int = 900) -> None:
+    """Lay pages out for a screen of this width in CSS pixels."""
+    metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+
+
+def visit(browser: Any, address: str) -> list[str]:
+    """Load a page, wait until its formulas are set, and list what is wrong with it."""
+    browser.get_log("browser"), browser.get_log("performance")
+    browser.get(address)
+    browser.set_script_timeout(60)
+    browser.execute_async_script(SETTLE)
+    host = address.split("/book/")[0].split("/notebooks/")[0]
+    return script_errors(browser) + external_requests(browser, host) + browser.execute_script(FAULTS)
+
+
+SETTLE = """
+const done = arguments[0];
+for (const image of document.images) image.loading = "eager";
+const formulas = window.MathJax && MathJax.startup ? MathJax.startup.promise : Promise.resolve();
+const images = [...document.images].map(i => i.complete ? null : new Promise(r => { i.onload = i.onerror = r; }));
+Promise.all([formulas, document.fonts.ready, ...images]).then(() => setTimeout(done, 150));
+"""
+
+FAULTS = """
+const faults = [];
+for (const i of document.images)
+  if (!i.naturalWidth && !(i.currentSrc || i.src).endsWith(".svg")) faults.push("broken image " + i.src);
+const width = document.documentElement.clientWidth;
+if (document.documentElement.scrollWidth > width) {
+  const wide = [...document.querySelectorAll("main *")].filter(e => e.getBoundingClientRect().right > width + 1);
+  faults.push(`overflow: ${document.documentElement.scrollWidth} > ${width}, ` +
+    wide.slice(0, 3).map(e => e.tagName + "." + e.className).join(" "));
+}
+for (const i of document.querySelectorAll("main img:not([alt])")) faults.push("image without alt text " + i.src);
+for (const e of document.querySelectorAll("mjx-merror, .jupyter-widgets-view, script[type*='widget-view']"))
+  faults.push("not shown: " + e.outerHTML.slice(0, 80));
+return faults;
+"""
+
+
+def script_errors(browser: Any) -> list[str]:
+    """Severe console messages since the last call."""
+    return [f"console: {m['message']}" for m in browser.get_log("browser") if m["level"] == "SEVERE"]
+
+
+def external_requests(browser: Any, host: str) -> list[str]:
+    """Requests to anything but the page's own host."""
+    events = (json.loads(m["message"])["message"] for m in browser.get_log("performance"))
+    asked = (e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent")
+    return [f"external: {u}" for u in asked if not u.startswith((host, "data:", "blob:", "about:"))]
