@@ -85,7 +85,7 @@ reproduce: install ## make every record from nothing (a night on two cores) and 
 	$(PY) -m gift_lib.verify --against build/reproduce/results
 
 data: install ## prepare and verify the data sets of the real scales
-	$(PY) -m gift_lib.data.mtil
+	$(PY) -m gift_lib.data prepare
 
 zero-shot: install ## the pre-trained model's accuracy on every task: SCALE=paper
 	$(PY) -m gift_lib.zero_shot --scale $(SCALE) --device $(DEVICE)

@@ -116,7 +116,7 @@ def prepare(experiment: Experiment, runtime: Runtime = LOCAL) -> list[str]:
 def _run(e: Experiment, runtime: Runtime, identity: dict, state: Path) -> results.Record:
     started, stages = time.perf_counter(), Counter()
     tasks = data.load_tasks(e, runtime.data_dir)
-    method = _method(e, runtime, len(tasks))
+    method = build_method(e, runtime, len(tasks))
     saved = checkpoint.load(state)
     done = _restore(method, saved) if saved else Progress()
     done.zero_shot = done.zero_shot or evaluate(method, tasks)
@@ -304,7 +304,8 @@ def _resume(method: Method, learner: Learner, done: Progress) -> None:
     done.extra = {}
 
 
-def _method(e: Experiment, runtime: Runtime, task_count: int) -> Method:
+def build_method(e: Experiment, runtime: Runtime, task_count: int) -> Method:
+    """The experiment's method over the pre-trained CLIP, with the reference data that it may ask for."""
     device = torch.device(runtime.device)
     clip = load_clip(e.model, runtime.device, e.precision)
     resources = Resources(

@@ -33,7 +33,7 @@ def prepare_execution(app: Sphinx, config: Config) -> None:
     config.nb_execution_cache_path = str(root / "_build" / ".execution" / config.gift_fingerprint)
     paths = [str(root), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
-    os.environ["GIFT_BOOK"] = "1"  # figures and controls that need no kernel
+    os.environ["GIFT_STATIC"] = "1"  # figures and controls that need no kernel
     os.environ.setdefault("TQDM_DISABLE", "1")
 
 
