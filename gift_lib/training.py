@@ -122,7 +122,7 @@ def _run(e: Experiment, runtime: Runtime, identity: dict, state: Path) -> result
     done.zero_shot = done.zero_shot or evaluate(method, tasks)
     counts: Counter[str] = Counter()
 
-    for t, (task, prompts) in enumerate(zip(tasks, prompt_stream(e, tasks), strict=True)):
+    for t, (task, prompts) in enumerate(zip(method.phases(tasks), prompt_stream(e, tasks), strict=False)):
         if t >= len(done.R):
             with _timed(stages, "generate"):
                 synthetic = synthesize(e, prompts, counts, runtime) if method.uses_synthetic else None
