@@ -141,11 +141,29 @@ METRICS = {
 PER_TASK = {"Transfer": transfer_per_task, "Avg": average_per_task, "Last": last_per_task}
 
 
-def summary(R: Matrix) -> dict[str, float | None]:
-    """Every metric of METRICS by name; those that need two tasks are None for a single one."""
-    R = matrix(R)
-    needs_two = ("Transfer", "Forgetting", "Transfer (rows)")
-    return {name: None if len(R) < 2 and name in needs_two else f(R) for name, f in METRICS.items()}
+def summary(R: Matrix, form: str = "continual") -> dict[str, float | None]:
+    """Every metric of METRICS by name; None where it is not defined (Transfer of a single task).
+
+    References have results of other forms and only a Last: "alone" (row t is the model fine-tuned on task t
+    alone, its result the diagonal) and "joint" (one row, of the model trained on all tasks together).
+    """
+    if form == "continual":
+        R = matrix(R)
+        needs_two = ("Transfer", "Forgetting", "Transfer (rows)")
+        return {name: None if len(R) < 2 and name in needs_two else f(R) for name, f in METRICS.items()}
+    return dict.fromkeys(METRICS) | {"Last": float(final_row(R, form).mean())}
+
+
+def final_row(R: Matrix, form: str = "continual") -> Float[np.ndarray, " n"]:
+    """The accuracy on each task that a run ends with, in percent: the last row, or a reference's result."""
+    if form == "continual":
+        return last_per_task(R)
+    if form == "alone":
+        return np.diagonal(matrix(R)).copy()
+    if form == "joint":
+        values = _array(R, "R")[-1:]
+        return matrix(np.repeat(values, values.shape[-1], axis=0))[-1]
+    raise ConfigError(f"a result cannot be of the form {form!r}: use 'continual', 'alone' or 'joint'.")
 
 
 def per_task(R: Matrix, tasks: Sequence[str]) -> dict[str, dict[str, float]]:

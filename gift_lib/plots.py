@@ -278,41 +278,40 @@ def _common_tasks(records) -> list[str]:
 
 
 @themed
-def losses(record: Mapping, *, ax: Axes | None = None, terms: Sequence[str] = (), smooth: int = 5) -> Figure:
-    """Every term of the loss over all steps of the run, one panel per term, tasks separated by lines.
+def losses(record: Mapping, *, ax: Axes | None = None, terms: Sequence[str] = (), smooth: int = 1) -> Figure:
+    """Every term of the loss over the run, one panel per term, a column of the axis per task.
 
-    `record["result"]["losses"]` is {task: {term: [value per step]}}. Values are weighted, as trained on;
-    the thick line is a running mean over `smooth` steps.
+    `record["result"]["losses"]` is {task: {term: values}}, equally spaced over the task's steps and weighted
+    as trained on. `smooth` > 1 adds the running mean over so many values and pales the values themselves.
     """
     kept = record["result"].get("losses") or {}
     names = list(terms) or list(dict.fromkeys(t for parts in kept.values() for t in parts))
     if not names:
         raise DataError("this record holds no losses: its method trains nothing.")
-    figure, axes = _panels(ax, len(names), 1, 1.3 * len(names) + 0.9, sharex=True)
+    figure, axes = _panels(ax, len(names), 1, 1.3 * len(names) + 1.2, sharex=True)
     for k, (panel, term) in enumerate(zip(axes.flat, names, strict=True)):
         _loss_panel(panel, kept, term, SERIES_COLOURS[k % len(SERIES_COLOURS)], smooth)
-    axes[-1, 0].set_xlabel("step (lines: a new task begins)")
+    axes[-1, 0].set_xticks([t + 0.5 for t in range(len(kept))], list(kept), rotation=60, ha="right",
+                           rotation_mode="anchor")  # fmt: skip
+    axes[-1, 0].tick_params(axis="x", length=0)
     return figure
 
 
 #: What the terms of a record are called in figures.
-TERMS = {"ce": "CE", "cd": "CD", "ita": "ITA", "awc": "AWC", "penalty": "penalty", "l2": "l2"}
+TERMS = {"ce": "CE", "cd": "CD", "ita": "ITA"}
 
 
 def _loss_panel(panel: Axes, kept: Mapping, term: str, line_colour: str, smooth: int) -> None:
-    start = 0
-    for parts in kept.values():
-        steps = max((len(v) for v in parts.values()), default=0)
+    for t, parts in enumerate(kept.values()):
         values = np.asarray(parts.get(term, []), dtype=float)
-        x = start + np.arange(len(values))
-        panel.plot(x, values, color=line_colour, linewidth=0.8, alpha=0.35)
-        panel.plot(x, _running_mean(values, smooth), color=line_colour)
-        if start:
-            panel.axvline(start, color=plt.rcParams["grid.color"], linewidth=1)
-        start += steps
+        x = t + (np.arange(len(values)) + 0.5) / max(1, len(values))
+        panel.plot(x, values, color=line_colour, linewidth=1.3, alpha=1 if smooth <= 1 else 0.35)
+        if smooth > 1:
+            panel.plot(x, _running_mean(values, smooth), color=line_colour)
+        if t:
+            panel.axvline(t, color=plt.rcParams["grid.color"], linewidth=1)
     panel.set_ylabel(TERMS.get(term, term))
-    panel.set_ylim(bottom=0)
-    panel.margins(x=0.01)
+    panel.set(xlim=(0, len(kept)), ylim=(0, None))
 
 
 def _running_mean(values: np.ndarray, width: int) -> np.ndarray:

@@ -25,7 +25,7 @@ TITLES = {
     "zscl": "ZSCL",
     "moe-adapter": "MoE-Adapter",
     "gift": "GIFT",
-    "upper-bound": "Individual fine-tune (upper bound)",
+    "upper-bound": "Upper bound",
     "joint": "Joint training",
 }
 

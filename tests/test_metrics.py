@@ -95,6 +95,16 @@ def test_single_task_has_no_transfer():
             function([[50]])
 
 
+def test_references_have_a_last_only():
+    alone, joint = metrics.summary(R3, "alone"), metrics.summary([[50, 60, 70]], "joint")
+    assert alone.pop("Last") == 70.0 and joint.pop("Last") == 60.0
+    assert set(alone.values()) == set(joint.values()) == {None}
+    assert metrics.final_row(R3, "alone").tolist() == [60, 70, 80]
+    assert metrics.final_row(R3).tolist() == R3[-1]
+    with pytest.raises(ConfigError, match="form 'other'"):
+        metrics.summary(R3, "other")
+
+
 BAD = {
     "nan": ([[float("nan"), 1], [2, 3]], NumericsError, r"R\[0\]\[0\] is nan"),
     "infinite": ([[1, 2], [float("inf"), 3]], NumericsError, r"R\[1\]\[0\] is inf"),

@@ -1,0 +1,323 @@
+"""The claims: what the slides say, judged by our records under rules written down before the records existed.
+
+`book/data/claims.yml` holds the claims and explains its fields. A claim is a conjunction of comparisons, each a
+test of one difference against a margin. It is supported when all comparisons are (each at 95 %: a conjunction
+needs no correction), not supported when one is refuted (its interval at 1 - 0.05 / k lies wholly on the wrong
+side, Bonferroni over the k comparisons), else undecided. All seeds of the sweep must be there: a claim is not
+judged on part of its records.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from gift_lib import metrics, published, sweeps, tables
+from gift_lib.errors import ConfigError, DataError, nearest
+from gift_lib.metrics import Estimate
+from gift_lib.sweeps import Sweep
+
+TESTS = ("higher", "lower", "not lower", "equal", "above")
+VERDICTS = ("supported", "not supported", "undecided", "no records yet")
+_CLAIM = {"id", "part", "text", "where", "comparisons"}
+_COMPARISON = {"a", "b", "metrics", "test", "margin"}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One test: metric of variant `a` against variant `b` ('' for the test "above"), margin in points."""
+
+    a: str
+    b: str
+    metric: str
+    test: str
+    margin: float
+
+    def __str__(self) -> str:
+        name_a, name_b = (v.partition("/")[2] for v in (self.a, self.b))
+        if self.test == "above":
+            return f"{self.metric} of {name_a} above {self.margin:g}"
+        margin = {"equal": f"equal within {self.margin:g}", "not lower": f"not lower by {self.margin:g}"}
+        by = f"{self.test} by more than {self.margin:g}" if self.margin else self.test
+        return f"{self.metric}: {name_a} {margin.get(self.test, by)} against {name_b}"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A statement of the slides and the comparisons that judge it."""
+
+    id: str
+    part: str
+    text: str
+    where: str
+    comparisons: tuple[Comparison, ...]
+
+    @property
+    def sweeps(self) -> tuple[str, ...]:
+        """The sweeps whose records it needs."""
+        names = (v.partition("/")[0] for c in self.comparisons for v in (c.a, c.b) if v)
+        return tuple(dict.fromkeys(names))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One comparison judged: the effect (a - b, or a) with its 95 % interval, the paper's own effect where printed."""
+
+    comparison: Comparison
+    effect: Estimate | None
+    verdict: str
+    paper: float | None
+
+    @property
+    def reserve(self) -> float:
+        """How far the interval's near end is from the limit, in points: negative where the test is not passed."""
+        if self.effect is None or self.effect.low is None:
+            return float("-inf")
+        return _reserve(self.comparison, self.effect.low, self.effect.high)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A claim with its verdict, the outcome of each comparison, and the commands that make missing records."""
+
+    claim: Claim
+    verdict: str
+    outcomes: tuple[Outcome, ...]
+    missing: tuple[str, ...] = ()
+
+    @property
+    def deciding(self) -> Outcome:
+        """The weakest comparison: the one that a verdict hangs on."""
+        return min(self.outcomes, key=lambda o: o.reserve)
+
+
+# Reading ------------------------------------------------------------------------------------------
+
+
+def load(path: str | Path | None = None) -> list[Claim]:
+    """All claims; DataError where the file is broken, ConfigError where an entry makes no sense."""
+    return [_claim(entry) for entry in _read(path)["claims"]]
+
+
+def untested(path: str | Path | None = None) -> pd.DataFrame:
+    """The statements that no record can judge: text, where they stand, why."""
+    return pd.DataFrame(_read(path)["untested"], columns=["text", "where", "why"])
+
+
+def _read(path: str | Path | None) -> Mapping[str, Any]:
+    path = Path(path) if path else published.book_folder() / "data" / "claims.yml"
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise DataError(f"{path} cannot be read ({error}): restore it from the repository.") from error
+    if not isinstance(content, dict) or not {"claims", "untested"} <= content.keys():
+        raise DataError(f"{path} must hold the lists `claims` and `untested`: restore it from the repository.")
+    ids = Counter(c.get("id") for c in content["claims"])
+    if twice := [i for i, n in ids.items() if n > 1]:
+        raise ConfigError(f"claims.yml has the id {twice[0]!r} twice: give each claim its own.")
+    return content
+
+
+def _claim(entry: Mapping[str, Any]) -> Claim:
+    _fields(entry, _CLAIM, f"claim {entry.get('id')!r}")
+    comparisons = tuple(c for spec in entry["comparisons"] for c in _comparisons(spec, entry["id"]))
+    if not comparisons:
+        raise ConfigError(f"claim {entry['id']!r} has no comparison: say what tests it, or list it under `untested`.")
+    return Claim(entry["id"], entry["part"], entry["text"], str(entry["where"]), comparisons)
+
+
+def _comparisons(spec: Mapping[str, Any], claim: str) -> Iterator[Comparison]:
+    spec = {"b": "", **spec}
+    _fields(spec, _COMPARISON, f"a comparison of claim {claim!r}")
+    if spec["test"] not in TESTS:
+        raise ConfigError(f"claim {claim!r} has the test {spec['test']!r}; {nearest(str(spec['test']), TESTS)}")
+    if (spec["test"] == "above") != (spec["b"] == ""):
+        raise ConfigError(f"claim {claim!r}: the test {spec['test']!r} and b = {spec['b']!r} do not fit together.")
+    for metric in spec["metrics"]:
+        if metric not in metrics.METRICS:
+            raise ConfigError(f"claim {claim!r} has the metric {metric!r}; {nearest(metric, metrics.METRICS)}")
+        for b in [spec["b"]] if isinstance(spec["b"], str) else spec["b"]:
+            yield Comparison(spec["a"], b, metric, spec["test"], float(spec["margin"]))
+
+
+def _fields(entry: Mapping[str, Any], wanted: set[str], what: str) -> None:
+    for key in entry:
+        if key not in wanted:
+            raise ConfigError(f"{what} has no field {key!r}; {nearest(str(key), wanted)}")
+    if lacking := sorted(wanted - entry.keys()):
+        raise ConfigError(f"{what} lacks the field {lacking[0]!r}: add it to book/data/claims.yml.")
+
+
+# Judging ------------------------------------------------------------------------------------------
+
+
+class Evidence:
+    """The records of a frame by sweep and variant, read once for all claims."""
+
+    def __init__(self, frame: pd.DataFrame, scale: str = "mini"):
+        self.frame, self.scale = frame, scale
+        self._sweeps: dict[str, Sweep] = {}
+        self._found: dict[str, dict[str, dict[int, Mapping]]] = {}
+
+    def sweep(self, name: str) -> Sweep:
+        """A sweep at this scale."""
+        if name not in self._sweeps:
+            self._sweeps[name] = sweeps.load(name, self.scale)
+        return self._sweeps[name]
+
+    def records(self, variant: str) -> dict[int, Mapping]:
+        """{seed: record} of `<sweep>/<variant>`; ConfigError for a variant that the sweep does not have."""
+        name, _, row = variant.partition("/")
+        if row not in self.sweep(name).variants:
+            raise ConfigError(f"sweep {name!r} has no variant {row!r}; {nearest(row, self.sweep(name).variants)}")
+        if name not in self._found:
+            self._found[name] = tables.by_variant(self.frame, self.sweep(name))
+        return self._found[name][row]
+
+    def lacks(self, variant: str) -> bool:
+        """Whether a seed that the sweep asks for has no record."""
+        name, _, row = variant.partition("/")
+        wanted = {c.experiment.seed for c in self.sweep(name).cells if c.variant == row}
+        return not wanted <= self.records(variant).keys()
+
+    def effect(self, c: Comparison, level: float = 0.95) -> Estimate | None:
+        """a - b over shared seeds with its interval at a level, or a itself for "above"."""
+        if not c.b:
+            found = tables.values(self.records(c.a), c.metric)
+            return metrics.interval(list(found.values()), level) if found else None
+        pair = {"a": self.records(c.a), "b": self.records(c.b)}
+        return tables.compare(pair, "a", "b", c.metric, level)
+
+    @cached_property
+    def printed(self) -> dict[str, dict[str, float]]:
+        """{sweep/variant: {metric: published value}}."""
+        return {f"{n}/{v}": row for n in sweeps.names() for v, row in tables.published_of(self.sweep(n)).items()}
+
+    def paper(self, c: Comparison) -> float | None:
+        """The effect in the published tables, where both sides are printed."""
+        a, b = (self.printed.get(v, {}).get(c.metric) for v in (c.a, c.b))
+        return None if a is None or b is None else round(a - b, 1)
+
+
+def judge(claim: Claim, evidence: Evidence) -> Judged:
+    """The verdict on one claim."""
+    lacking = [v for c in claim.comparisons for v in (c.a, c.b) if v and evidence.lacks(v)]
+    commands = tuple(tables.sweep_command(n, evidence.scale) for n in dict.fromkeys(v.split("/")[0] for v in lacking))
+    outcomes = tuple(_outcome(c, evidence, len(claim.comparisons), bool(lacking)) for c in claim.comparisons)
+    verdicts = {o.verdict for o in outcomes}
+    if lacking:
+        verdict = "no records yet"
+    elif verdicts == {"supported"}:
+        verdict = "supported"
+    else:
+        verdict = "not supported" if "not supported" in verdicts else "undecided"
+    return Judged(claim, verdict, outcomes, commands)
+
+
+def _outcome(c: Comparison, evidence: Evidence, comparisons: int, lacking: bool) -> Outcome:
+    printed = evidence.paper(c)
+    if lacking:
+        return Outcome(c, None, "no records yet", printed)
+    effect = evidence.effect(c)
+    strict = evidence.effect(c, 1 - 0.05 / comparisons)
+    return Outcome(c, effect, _verdict(c, effect, strict), printed)
+
+
+def _verdict(c: Comparison, effect: Estimate | None, strict: Estimate | None) -> str:
+    """Supported by the 95 % interval, refuted by the stricter one; an effect without an interval decides nothing."""
+    if effect is None or strict is None or effect.low is None:
+        return "undecided"
+    if _reserve(c, effect.low, effect.high) > 0:
+        return "supported"
+    return "not supported" if _refuted(c, strict.low, strict.high) else "undecided"
+
+
+def _reserve(c: Comparison, low: float, high: float) -> float:
+    """By how much an interval clears the test; negative or zero where it does not."""
+    return {
+        "higher": low - c.margin,
+        "above": low - c.margin,
+        "lower": -high - c.margin,
+        "not lower": low + c.margin,
+        "equal": c.margin - max(abs(low), abs(high)),
+    }[c.test]
+
+
+def _refuted(c: Comparison, low: float, high: float) -> bool:
+    """Whether a whole interval lies on the wrong side of the limit."""
+    return {
+        "higher": high < c.margin,
+        "above": high < c.margin,
+        "lower": -low < c.margin,
+        "not lower": high < -c.margin,
+        "equal": low > c.margin or high < -c.margin,
+    }[c.test]
+
+
+def evaluate(frame: pd.DataFrame, scale: str = "mini", claims: Sequence[Claim] | None = None) -> list[Judged]:
+    """Every claim judged on the records of a frame (`results.load_frame`). Reads only; runs nothing."""
+    evidence = Evidence(frame, scale)
+    return [judge(c, evidence) for c in (load() if claims is None else claims)]
+
+
+# For pages ----------------------------------------------------------------------------------------
+
+
+def count(judged: Sequence[Judged]) -> dict[str, int]:
+    """How many claims have each verdict."""
+    counts = Counter(j.verdict for j in judged)
+    return {v: counts[v] for v in VERDICTS}
+
+
+def headline(judged: Sequence[Judged]) -> str:
+    """The count as a sentence, for the README."""
+    parts = [f"{n} {verdict}" for verdict, n in count(judged).items() if n]
+    return f"Of {len(judged)} claims of the slides, on the scale model: {', '.join(parts)}."
+
+
+def table(judged: Sequence[Judged]) -> pd.DataFrame:
+    """A row per claim: statement, where, verdict, and the comparison it hangs on with effect, interval, seeds."""
+    return pd.DataFrame([_row(j) for j in judged]).set_index("claim")
+
+
+def _row(j: Judged) -> dict[str, Any]:
+    o = j.deciding
+    known = o.effect is not None
+    return {
+        "claim": j.claim.text,
+        "where": j.claim.where,
+        "verdict": j.verdict,
+        "weakest comparison": str(o.comparison) if known else "",
+        "effect": _signed(o) if known else "",
+        "published": "" if o.paper is None else f"{o.paper:+.1f}",
+        "seeds": str(o.effect.n) if known else "",
+        "comparisons": len(j.outcomes),
+        "makes the records": "; ".join(j.missing),
+    }
+
+
+def _signed(o: Outcome) -> str:
+    form = "{:.1f}" if o.comparison.test == "above" else "{:+.1f}"
+    if o.effect.low is None:
+        return form.format(o.effect.mean)
+    return f"{form} ({form} to {form})".format(o.effect.mean, o.effect.low, o.effect.high)
+
+
+def details(j: Judged) -> pd.DataFrame:
+    """Every comparison of one claim: test, verdict, effect with interval, published effect, seeds."""
+    lines = [
+        {
+            "comparison": str(o.comparison),
+            "verdict": o.verdict,
+            "effect": _signed(o) if o.effect else "",
+            "published": "" if o.paper is None else f"{o.paper:+.1f}",
+            "seeds": str(o.effect.n) if o.effect else "",
+        }
+        for o in j.outcomes
+    ]
+    return pd.DataFrame(lines).set_index("comparison")

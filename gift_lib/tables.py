@@ -1,0 +1,354 @@
+"""Tables: published numbers beside ours, with intervals, differences and tests; honest about what is missing.
+
+Which runs make a row is written in `notebooks/sweeps/<name>.yml` and nowhere else: a variant of a sweep is a
+row, and a record belongs to it when it is of the very same experiment. Every function takes the frame of
+`results.load_frame`, runs nothing, and works on part of a batch: rows without records stay, empty.
+"""
+
+import functools
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from gift_lib import metrics, sweeps
+from gift_lib import published as paper
+from gift_lib.config import CHOICES, Experiment, experiment, from_dict
+from gift_lib.errors import ConfigError, DataError, nearest
+from gift_lib.metrics import Estimate
+from gift_lib.sweeps import Sweep
+
+METRICS = paper.METRICS
+#: Results that are references and not sequences: see `metrics.summary`.
+FORMS = {"upper-bound": "alone", "joint": "joint"}
+#: The sweep behind Table 1 and Table 2.
+MAIN = {"I": "table1", "II": "table2"}
+BASELINE, OURS = "l2", "gift"
+#: Methods that draw nothing at random: one record stands for every seed.
+_NO_SEED = ("zero-shot",)
+
+BySeed = Mapping[int, float]
+Metric = Callable[[Mapping], float | None]
+
+
+# From records to values ---------------------------------------------------------------------------
+
+
+def numbers(record: Mapping) -> dict[str, float | None]:
+    """All metrics of one record (percent), None where its form does not define them."""
+    return metrics.summary(record["result"]["R"], FORMS.get(record["config"]["method"], "continual"))
+
+
+def records(frame: pd.DataFrame) -> list[Mapping]:
+    """The records of a frame; a DataError where they must not stand in one table.
+
+    World, numerics version and kind of hardware must agree: numbers of different ones differ for other
+    reasons than the methods.
+    """
+    found = [] if frame.empty else list(frame["record"])
+    for what, value in _KIND.items():
+        kinds = sorted({str(value(r)) for r in found})
+        if len(kinds) > 1:
+            raise DataError(
+                f"these records were made with more than one {what} ({', '.join(kinds)}): "
+                "filter the frame, or run the older ones again."
+            )
+    return found
+
+
+_KIND: dict[str, Callable[[Mapping], Any]] = {
+    "world": lambda r: (r["config"]["scale"], r["identity"].get("world")),
+    "numerics version": lambda r: r["identity"].get("numerics"),
+    "kind of device": lambda r: r["run"].get("device"),
+    "kind of CPU": lambda r: r["run"].get("cpu_capability"),
+}
+
+
+def by_variant(frame: pd.DataFrame, sweep: Sweep) -> dict[str, dict[int, Mapping]]:
+    """{variant: {seed: record}} for every variant of a sweep; seeds beyond the sweep's own count too."""
+    scale = sweep.cells[0].experiment.scale
+    mine = frame if frame.empty else frame[frame["scale"] == scale]
+    kept: dict[str, dict[int, Mapping]] = {}
+    for record in records(mine):
+        kept.setdefault(_seedless(from_dict(record["config"])), {})[record["config"]["seed"]] = record
+    first = {c.variant: c.experiment for c in reversed(sweep.cells)}
+    return {v: dict(sorted(kept.get(_seedless(first[v]), {}).items())) for v in sweep.variants}
+
+
+def _seedless(e: Experiment) -> str:
+    return e.replace(seed=0).digest
+
+
+def values(found: Mapping[int, Mapping], metric: str) -> dict[int, float]:
+    """One metric of one variant by seed; those of METRICS in gift_lib.metrics, where defined."""
+    if metric not in metrics.METRICS:
+        raise ConfigError(f"there is no metric {metric!r}; {nearest(metric, metrics.METRICS)}")
+    every = {seed: numbers(r)[metric] for seed, r in found.items()}
+    return {seed: v for seed, v in every.items() if v is not None}
+
+
+def estimate(found: BySeed) -> Estimate | None:
+    """Mean and 95 % interval over seeds, None without a value."""
+    return metrics.interval(list(found.values())) if found else None
+
+
+def difference(a: BySeed, b: BySeed, level: float = 0.95, constant: bool = False) -> Estimate | None:
+    """Mean of a - b over the seeds that both have, with its paired interval and p-value; None without any.
+
+    With `constant`, the one value of `b` (a method without randomness) stands for every seed of `a`.
+    """
+    if constant and b:
+        b = dict.fromkeys(a, next(iter(b.values())))
+    return metrics.paired(a, b, level) if a.keys() & b.keys() else None
+
+
+def compare(found: Mapping[str, Mapping[int, Mapping]], a: str, b: str, metric: str, level: float = 0.95):
+    """`difference` of two variants of `by_variant` in one metric, or None where records are missing."""
+    x, y = values(found[a], metric), values(found[b], metric)
+    if _fixed(found[a]) and not _fixed(found[b]):
+        back = difference(y, x, level, constant=True)
+        return back and Estimate(-back.mean, back.half_width, back.n, back.level, back.p)
+    return difference(x, y, level, constant=_fixed(found[b]))
+
+
+def _fixed(found: Mapping[int, Mapping]) -> bool:
+    return bool(found) and next(iter(found.values()))["config"]["method"] in _NO_SEED
+
+
+def estimates(frame: pd.DataFrame, sweep: Sweep, names: Iterable[str] = METRICS) -> dict[str, dict[str, Any]]:
+    """{variant: {metric: Estimate | None}}, what the plots take."""
+    found = by_variant(frame, sweep)
+    return {v: {m: estimate(values(rs, m)) for m in names} for v, rs in found.items()}
+
+
+# Tables -------------------------------------------------------------------------------------------
+
+
+def published(table: str, order: str = "I") -> pd.DataFrame:
+    """A published table as printed: Transfer, Avg and Last by row, and for Tables 1 and 2 the differences to l2."""
+    rows = paper.rows(table, order)
+    shown = rows.set_index("row")[list(METRICS)]
+    if table in MAIN.values():
+        baseline = rows.set_index("method").loc[BASELINE]
+        trained = ~rows["method"].isin(["zero-shot", "finetune"]).to_numpy()
+        for m in METRICS:
+            shown[f"Δ {m}"] = (shown[m] - baseline[m]).round(1).where(trained)
+    return shown
+
+
+def main(frame: pd.DataFrame, order: str = "I", scale: str = "mini") -> pd.DataFrame:
+    """Table 1 or 2: a row per method; per metric the columns published, ours, ±, n, Δ l2, Δ l2 ±, p vs GIFT.
+
+    ± is the half-width of the 95 % t interval over n seeds. Δ l2 is the mean difference to the l2 baseline over the
+    seeds that both have. p vs GIFT is a paired t test over shared seeds, corrected by Holm over
+    the methods of the table, metric by metric. Methods of the reader's own follow below.
+    """
+    sweep = main_sweep(frame, order, scale)
+    found, methods = by_variant(frame, sweep), _methods(sweep)
+    printed = paper.main(order)
+    blocks = {m: _block(found, methods, m, printed[m]) for m in METRICS}
+    table = pd.concat(blocks, axis=1)
+    table.index = pd.Index([paper.title(m) for m in methods.values()], name="method")
+    return table
+
+
+def main_sweep(frame: pd.DataFrame, order: str, scale: str = "mini") -> Sweep:
+    """The sweep of Table 1 or 2, with a variant more for each further method that has records with its defaults."""
+    if order not in MAIN:
+        raise ConfigError(f"no table is published for order {order!r}: use 'I' or 'II'.")
+    sweep = sweeps.load(MAIN[order], scale)
+    known = set(_methods(sweep).values()) | set(FORMS)
+    own = [] if frame.empty else [m for m in dict.fromkeys(frame["method"]) if m not in known]
+    cells = [sweeps.Cell(sweep.name, m, experiment(scale, method=m, order=order)) for m in own]
+    wider = Sweep(sweep.name, sweep.title, sweep.paper, (*sweep.cells, *cells))
+    has = by_variant(frame, wider)
+    return Sweep(
+        sweep.name, sweep.title, sweep.paper, tuple(c for c in wider.cells if c.variant not in own or has[c.variant])
+    )
+
+
+def _methods(sweep: Sweep) -> dict[str, str]:
+    return {c.variant: c.experiment.method for c in sweep.cells}
+
+
+def _block(found: Mapping, methods: Mapping[str, str], metric: str, printed: pd.Series) -> pd.DataFrame:
+    """The columns of one metric of the main table."""
+    variant = {m: v for v, m in methods.items()}
+    against = [v for v in found if v != variant[OURS]]
+    tests = {v: compare(found, v, variant[OURS], metric) for v in against}
+    corrected = dict(zip(against, metrics.holm([t.p if t else None for t in tests.values()]), strict=True))
+    lines = []
+    for v, records_of in found.items():
+        own = estimate(values(records_of, metric))
+        delta = compare(found, v, variant[BASELINE], metric) if methods[v] != BASELINE else None
+        lines.append({"published": printed.get(methods[v], np.nan), **_columns(own), **_columns(delta, "Δ l2"),
+                      "p vs GIFT": _nan(corrected.get(v))})  # fmt: skip
+    return pd.DataFrame(lines).drop(columns="Δ l2 n")
+
+
+def _columns(e: Estimate | None, name: str = "") -> dict[str, float]:
+    names = (name, f"{name} ±", f"{name} n") if name else ("ours", "±", "n")
+    parts = (e.mean, _nan(e.half_width), e.n) if e else (np.nan, np.nan, 0)
+    return dict(zip(names, parts, strict=True))
+
+
+def _nan(value: float | None) -> float:
+    return np.nan if value is None else value
+
+
+def ablation(frame: pd.DataFrame, name: str, scale: str = "mini", names: Iterable[str] = METRICS) -> pd.DataFrame:
+    """A sweep as a table: a row per variant; per metric published, ours, ±, n, Δ, Δ ±, p.
+
+    Δ is the paired difference to the default variant (`default_variant`), p its t test after Holm's correction
+    over the other variants. The default's own Δ is empty.
+    """
+    sweep = sweeps.load(name, scale)
+    found, default = by_variant(frame, sweep), default_variant(sweep)
+    blocks = {m: _ablation_block(found, default, m, published_of(sweep)) for m in names}
+    table = pd.concat(blocks, axis=1)
+    table.index = pd.Index(sweep.variants, name=sweep.title)
+    return table
+
+
+def _ablation_block(found: Mapping, default: str, metric: str, printed: Mapping) -> pd.DataFrame:
+    others = [v for v in found if v != default]
+    tests = {v: compare(found, v, default, metric) if default else None for v in others}
+    corrected = dict(zip(others, metrics.holm([t.p if t else None for t in tests.values()]), strict=True))
+    lines = [
+        {"published": _nan(printed.get(v, {}).get(metric)), **_columns(estimate(values(rs, metric))),
+         **_columns(tests.get(v), "Δ"), "p": _nan(corrected.get(v))}
+        for v, rs in found.items()
+    ]  # fmt: skip
+    return pd.DataFrame(lines).drop(columns="Δ n")
+
+
+def default_variant(sweep: Sweep) -> str:
+    """The variant that is GIFT as it is, else GIFT without AWC (on which most ablations stand), else ''."""
+    scale = sweep.cells[0].experiment.scale
+    for consolidation in CHOICES["consolidation"][:2]:
+        wanted = _seedless(experiment(scale, consolidation=consolidation))
+        for cell in sweep.cells:
+            if _seedless(cell.experiment) == wanted:
+                return cell.variant
+    return ""
+
+
+def published_of(sweep: Sweep) -> dict[str, dict[str, float]]:
+    """{variant: {metric: published value}}: the printed row of the same experiment, for variants that have one."""
+    printed = _printed(sweep.cells[0].experiment.scale)
+    first = {c.variant: c.experiment for c in reversed(sweep.cells)}
+    keys = {v: _seedless(first[v]) for v in sweep.variants}
+    rows = {v: printed.get((sweep.paper, k)) or printed.get(("", k)) for v, k in keys.items()}
+    return {v: row for v, row in rows.items() if row}
+
+
+@functools.cache
+def _printed(scale: str) -> dict[tuple[str, str], dict[str, float]]:
+    """Published rows by (table, experiment), and by ("", experiment) where the table does not matter."""
+    found: dict[tuple[str, str], dict[str, float]] = {}
+    frame = paper.load()
+    for row in frame[frame["dataset"] == ""].to_dict("records"):
+        e = paper.experiment_of(row["method"], row["order"], scale, **paper.parse_settings(row["settings"]))
+        for table in (row["table"], ""):
+            found.setdefault((table, e.digest), {m: row[m] for m in METRICS})
+    return found
+
+
+def per_task(frame: pd.DataFrame, sweep: Sweep, metric: str = "Last") -> pd.DataFrame:
+    """Mean over seeds of each task's Transfer, Avg or Last (percent): variants down, tasks across, mean last."""
+    if metric not in metrics.PER_TASK:
+        raise ConfigError(f"there is no metric {metric!r} per task; {nearest(metric, metrics.PER_TASK)}")
+    rows = {v: _mean_per_task(rs.values(), metric) for v, rs in by_variant(frame, sweep).items()}
+    table = pd.DataFrame.from_dict(rows, orient="index")
+    if table.shape[1]:
+        table["mean"] = table.mean(axis=1)
+    return table
+
+
+def _mean_per_task(found: Iterable[Mapping], metric: str) -> dict[str, float]:
+    parts = []
+    for record in found:
+        tasks, R = record["result"]["tasks"], record["result"]["R"]
+        form = FORMS.get(record["config"]["method"], "continual")
+        if form == "continual":
+            parts.append(metrics.per_task(R, tasks)[metric])
+        elif metric == "Last":
+            parts.append(dict(zip(tasks, metrics.final_row(R, form), strict=True)))
+    return pd.DataFrame(parts).mean().to_dict() if parts else {}
+
+
+# What is missing ----------------------------------------------------------------------------------
+
+
+def missing(frame: pd.DataFrame, name: str, scale: str = "mini") -> pd.DataFrame:
+    """The runs of a sweep that have no record: a row per variant with seeds, counts and the command that makes them."""
+    sweep = sweeps.load(name, scale)
+    found, lines = by_variant(frame, sweep), []
+    for v in sweep.variants:
+        wanted = {c.experiment.seed: c.experiment for c in sweep.cells if c.variant == v}
+        absent = sorted(wanted.keys() - found[v].keys())
+        if absent:
+            single = sweeps.command(wanted[absent[0]]) if len(absent) == 1 else sweep_command(name, scale)
+            lines.append({"variant": v, "seeds": ", ".join(map(str, absent)), "have": len(wanted) - len(absent),
+                          "wanted": len(wanted), "command": single})  # fmt: skip
+    return pd.DataFrame(lines, columns=["variant", "seeds", "have", "wanted", "command"])
+
+
+def sweep_command(name: str, scale: str = "mini") -> str:
+    """The command that runs what a sweep lacks."""
+    return f"make sweep NAME={name} SCALE={scale}"
+
+
+def status(frame: pd.DataFrame, name: str, scale: str = "mini") -> str:
+    """One sentence for a page: complete, or how many runs are missing and the command that makes them."""
+    sweep, absent = sweeps.load(name, scale), missing(frame, name, scale)
+    total = len(sweep.cells)
+    gone = int((absent["wanted"] - absent["have"]).sum())
+    if not gone:
+        return f"{sweep.title}: all {total} runs are here."
+    if gone == total:
+        return f"{sweep.title}: no records yet. `{sweep_command(name, scale)}` makes them ({total} runs)."
+    return f"{sweep.title}: {total - gone} of {total} runs are here. `{sweep_command(name, scale)}` makes the others."
+
+
+# For the eye --------------------------------------------------------------------------------------
+
+
+def pretty(table: pd.DataFrame) -> pd.DataFrame:
+    """`main` or `ablation` as text: per metric published, ours ± half-width, Δ ± half-width and p, then n."""
+    names = list(dict.fromkeys(table.columns.get_level_values(0)))
+    shown = {}
+    for m in names:
+        block = table[m]
+        delta = "Δ l2" if "Δ l2" in block else "Δ"
+        p = "p vs GIFT" if "p vs GIFT" in block else "p"
+        shown[m, "published"] = block["published"].map(_one)
+        shown[m, "ours"] = _pairs(block["ours"], block["±"])
+        shown[m, delta] = _pairs(block[delta], block[f"{delta} ±"], sign=True)
+        shown[m, p] = block[p].map(_p)
+    counts = table[names[0]]["n"].where(table[names[0]]["n"] > 0, table[names[-1]]["n"])
+    shown["", "n"] = counts.map(lambda n: f"{int(n)}")
+    return pd.DataFrame(shown, index=table.index)
+
+
+def _one(value: float) -> str:
+    return "" if np.isnan(value) else f"{value:.1f}"
+
+
+def _pairs(means: pd.Series, halves: pd.Series, sign: bool = False) -> list[str]:
+    texts = ["" if np.isnan(m) else f"{m:+.1f}" if sign else f"{m:.1f}" for m in means]
+    return [t if not t or np.isnan(h) else f"{t} ± {h:.1f}" for t, h in zip(texts, halves, strict=True)]
+
+
+def _p(value: float) -> str:
+    return "" if np.isnan(value) else "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """A table of text as Markdown; column levels are joined by a space, bars escaped."""
+    heads = [" ".join(filter(None, c)) if isinstance(c, tuple) else str(c) for c in table.columns]
+    body = [[str(name), *map(str, row)] for name, row in zip(table.index, table.to_numpy(), strict=True)]
+    lines = [[table.index.name or "", *heads], *body]
+    text = ["| " + " | ".join(c.replace("|", "\\|") for c in line) + " |" for line in lines]
+    return "\n".join([text[0], "|---" * len(lines[0]) + "|", *text[1:]])
