@@ -1,0 +1,55 @@
+"""Contact sheets: real pictures of tasks beside the ones that the diffusion model draws from their class names."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from gift_lib.errors import ConfigError
+from gift_lib.plots import WIDTH, themed
+from gift_lib.tasks import Task
+
+Pictures = UInt8[Tensor, "n 3 h w"]
+
+
+def spread(task: Task, n: int) -> list[int]:
+    """`n` classes of a task, evenly spread over its list of classes."""
+    return [round(k * (len(task.classes) - 1) / max(1, n - 1)) for k in range(min(n, len(task.classes)))]
+
+
+def examples(task: Task, classes: Sequence[int], split: str = "train") -> Pictures:
+    """The first picture of each of the given classes in a split."""
+    part = getattr(task, split)
+    first = [int((part.labels == c).nonzero()[0]) for c in classes]
+    return part.images.batch(torch.tensor(first))
+
+
+@themed
+def contact_sheet(rows: Mapping[str, Sequence[Pictures]], titles: Sequence[str]) -> Figure:
+    """One row per task and one block of pictures per title, side by side; small pictures are not smoothed."""
+    if any(len(blocks) != len(titles) for blocks in rows.values()):
+        raise ConfigError(f"every row needs {len(titles)} blocks of pictures, one for each of {', '.join(titles)}.")
+    figure = Figure(figsize=(WIDTH, WIDTH * 0.115 * len(rows) + 0.3), layout="constrained")
+    axes = figure.subplots(len(rows), len(titles), squeeze=False)
+    for line, (name, blocks) in zip(axes, rows.items(), strict=True):
+        for panel, pictures in zip(line, blocks, strict=True):
+            panel.imshow(_strip(pictures), interpolation="nearest")
+            panel.axis("off")
+        line[0].text(-0.03, 0.5, name, transform=line[0].transAxes, ha="right", va="center")
+    for panel, title in zip(axes[0], titles, strict=True):
+        panel.set_title(title)
+    return figure
+
+
+def _strip(pictures: Pictures, gap: int = 2) -> np.ndarray:
+    """Pictures side by side with transparent gaps, h x w x 4."""
+    n, _, h, w = pictures.shape
+    strip = np.zeros((h, n * (w + gap) - gap, 4), dtype=np.uint8)
+    for k, picture in enumerate(pictures.numpy()):
+        start = k * (w + gap)
+        strip[:, start : start + w, :3] = np.moveaxis(picture, 0, -1)
+        strip[:, start : start + w, 3] = 255
+    return strip

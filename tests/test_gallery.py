@@ -1,0 +1,40 @@
+"""Contact sheets show what they say."""
+
+import numpy as np
+import pytest
+import torch
+
+from gift_lib import gallery
+from gift_lib.errors import ConfigError
+from gift_lib.tasks import Split, Task, TensorImages
+
+
+def a_task(classes: int = 5) -> Task:
+    """Every picture has its class as its colour; the labels come in reverse."""
+    labels = torch.arange(classes).flip(0).repeat(2)
+    pixels = labels.to(torch.uint8).view(-1, 1, 1, 1).expand(-1, 3, 8, 8).contiguous()
+    split = Split(TensorImages(pixels), labels)
+    return Task("t", tuple(map(str, range(classes))), ("{c}",), lambda _: split)
+
+
+def test_examples_are_of_their_classes():
+    assert gallery.examples(a_task(), [3, 0])[:, 0, 0, 0].tolist() == [3, 0]
+
+
+def test_spread_reaches_both_ends_and_never_repeats():
+    assert gallery.spread(a_task(5), 3) == [0, 2, 4]
+    assert gallery.spread(a_task(2), 6) == [0, 1]
+
+
+def test_sheet_has_a_row_per_task_and_shows_the_bytes():
+    pictures = torch.randint(0, 256, (3, 3, 8, 8), dtype=torch.uint8)
+    figure = gallery.contact_sheet({"a": [pictures, pictures], "b": [pictures, pictures]}, ("real", "generated"))
+    assert len(figure.axes) == 4
+    shown = figure.axes[1].images[0].get_array()
+    assert np.array_equal(np.moveaxis(np.asarray(shown)[:, 10:18, :3], -1, 0), pictures[1].numpy())
+    assert (np.asarray(shown)[:, 8:10, 3] == 0).all()
+
+
+def test_a_missing_block_is_one_clear_error():
+    with pytest.raises(ConfigError, match="2 blocks"):
+        gallery.contact_sheet({"a": [torch.zeros(1, 3, 8, 8, dtype=torch.uint8)]}, ("real", "generated"))
