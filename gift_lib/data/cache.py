@@ -105,7 +105,8 @@ def duration(seconds: float) -> str:
 def estimate(records: Records, size: int, native: bool = False, workers: int | None = None, sample: int = 32) -> Cost:
     """Decode a few evenly spread pictures and scale up."""
     n, workers = len(records), workers or workers_here()
-    index = sorted({round(i * (n - 1) / max(1, sample - 1)) for i in range(min(n, sample))})
+    step = (n - 1) / max(1, min(n, sample) - 1)
+    index = [round(i * step) for i in range(min(n, sample))]
     start = time.perf_counter()
     total = sum(decoded(records.pictures.open(i), size, native).nbytes for i in index)
     seconds = time.perf_counter() - start
