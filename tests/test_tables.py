@@ -1,0 +1,282 @@
+"""Tables against numbers worked out from the records, published numbers against themselves, partial batches."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from fixtures_records import TASKS, frame, record, sweep_records
+from scipy import stats
+
+from gift_lib import metrics, published, results, sweeps, tables
+from gift_lib.config import experiment
+from gift_lib.errors import ConfigError, DataError
+from gift_lib.tasks import ORDERS
+
+LEVELS = {"Zero-shot": 62.0, "Continual Finetune": 55.0, "l2 baseline": 60.0, "ZSCL": 68.0, "GIFT": 70.0}
+EMPTY = pd.DataFrame()
+
+
+@pytest.fixture(scope="module")
+def table1():
+    return frame(sweep_records("table1", LEVELS.get))
+
+
+def of(data: pd.DataFrame, method: str, metric) -> dict[int, float]:
+    return {r["config"]["seed"]: metric(r["result"]["R"]) for r in data["record"] if r["config"]["method"] == method}
+
+
+# Published numbers
+
+
+def test_published_per_dataset_rows_average_to_the_published_means():
+    """Within rounding: 0.06. It holds for Transfer because the published form averages columns."""
+    data, checked = published.load(), 0
+    for (order, method), part in data[data["table"] == "per-dataset"].groupby(["order", "method"]):
+        assert tuple(part["dataset"]) == ORDERS[order]
+        if method == "upper-bound":
+            continue
+        for metric in published.METRICS:
+            values = part[metric].dropna()
+            if len(values):
+                assert len(values) == (10 if metric == "Transfer" else 11)
+                assert abs(values.mean() - published.main(order).loc[method, metric]) < 0.06 + 1e-9
+                checked += 1
+    assert checked == 25
+
+
+def test_published_zero_shot_transfer_is_the_mean_without_the_first_task():
+    zero = published.load().query("table == 'per-dataset' and method == 'zero-shot'").set_index("dataset")["Last"]
+    for order, datasets in ORDERS.items():
+        assert abs(zero[list(datasets[1:])].mean() - published.main(order).loc["zero-shot", "Transfer"]) < 0.06
+
+
+def test_published_tables_show_the_printed_differences():
+    shown = tables.published("table1")
+    assert list(shown.index) == list(dict.fromkeys(published.TITLES.values()))[:10]
+    assert shown.loc["GIFT"].tolist() == [69.3, 77.3, 86.0, 8.3, 14.6, 10.1]
+    assert shown.loc["LwF", ["Δ Transfer", "Δ Avg", "Δ Last"]].tolist() == [-4.1, 2.0, -1.3]
+    assert np.isnan(shown.loc["Zero-shot", "Δ Last"])
+    assert tables.published("ablation-teacher").loc["WiSE(0.5)"].tolist() == [69.6, 75.3, 81.6]
+
+
+def test_grey_rows_of_the_ablations_are_one_experiment():
+    data = published.load()
+    rows = data[data["row"].isin(["Contrastive", "Last CLIP", "beta=0.25", "1K, medium", "w/o AWC, 50 steps"])]
+    digests = {
+        published.experiment_of(r["method"], r["order"], **published.parse_settings(r["settings"])).digest
+        for r in rows.to_dict("records")
+    }
+    assert len(rows) == 5 and len(digests) == 1
+    assert rows[list(published.METRICS)].drop_duplicates().to_numpy().tolist() == [[68.9, 76.6, 85.0]]
+
+
+def test_published_settings_keep_their_ratios_at_the_mini_scale():
+    assert published.at_scale({"images_per_task": 3000, "denoising_steps": 25, "beta": 0.5}, "mini") == {
+        "images_per_task": 768, "denoising_steps": 10, "beta": 0.5,
+    }  # fmt: skip
+    assert published.at_scale({"images_per_task": 3000}, "paper") == {"images_per_task": 3000}
+    assert published.parse_settings("teacher=wise(0.2); beta=0.5") == {"teacher": "wise(0.2)", "beta": 0.5}
+
+
+def test_every_sweep_of_a_published_table_has_all_its_rows():
+    for name in sweeps.names():
+        sweep = sweeps.load(name)
+        if sweep.paper:
+            order = sweep.cells[0].experiment.order
+            assert set(tables.published_of(sweep)) == set(sweep.variants), name
+            assert len(sweep.variants) == len(published.rows(sweep.paper, order)), name
+
+
+def test_published_values_go_with_the_right_variant():
+    of_steps = tables.published_of(sweeps.load("ablation-steps"))
+    assert of_steps["w/o AWC, 10 steps"] == {"Transfer": 69.2, "Avg": 76.6, "Last": 84.8}
+    assert tables.published_of(sweeps.load("ablation-consolidation"))["AWC"]["Last"] == 86.0
+    assert tables.published_of(sweeps.load("own-orders")) == {}
+
+
+@pytest.mark.parametrize(
+    ("call", "kind", "message"),
+    [
+        (lambda: published.rows("tabel1"), ConfigError, "'table1'"),
+        (lambda: published.rows("table1", "II"), ConfigError, "it is for I"),
+        (lambda: published.main("III"), ConfigError, "'I' or 'II'"),
+        (lambda: published.at_scale({}, "minni"), ConfigError, "'mini'"),
+        (lambda: published.load("nowhere.csv"), DataError, "restore it"),
+        (lambda: tables.main(EMPTY, "III"), ConfigError, "'I' or 'II'"),
+        (lambda: tables.values({}, "Lats"), ConfigError, "'Last'"),
+        (lambda: tables.per_task(EMPTY, sweeps.load("table1"), "Forgetting"), ConfigError, "per task"),
+        (lambda: tables.missing(EMPTY, "table3"), ConfigError, "'table"),
+    ],
+)
+def test_bad_input_gives_one_clear_error(call, kind, message):
+    with pytest.raises(kind, match=message):
+        call()
+
+
+def test_broken_published_file(tmp_path):
+    (tmp_path / "p.csv").write_text("table,order\n1,2\n")
+    with pytest.raises(DataError, match="restore it"):
+        published.load(tmp_path / "p.csv")
+
+
+# The main table
+
+
+def test_main_table_equals_scipy(table1):
+    shown = tables.main(table1, "I")
+    gift, l2, zscl = (of(table1, m, metrics.last) for m in ("gift", "l2", "zscl"))
+    row = shown.loc["GIFT", "Last"]
+    half = stats.t.ppf(0.975, 9) * np.std(list(gift.values()), ddof=1) / 10**0.5
+    assert (row["published"], row["n"]) == (86.0, 10)
+    assert (row["ours"], row["±"]) == (pytest.approx(np.mean(list(gift.values()))), pytest.approx(half))
+    delta = [gift[s] - l2[s] for s in range(5)]
+    assert row["Δ l2"] == pytest.approx(np.mean(delta))
+    assert row["Δ l2 ±"] == pytest.approx(stats.t.ppf(0.975, 4) * stats.sem(delta))
+    p = {m: stats.ttest_rel([of(table1, m, metrics.last)[s] for s in range(n)], [gift[s] for s in range(n)]).pvalue
+         for m, n in (("zscl", 10), ("l2", 5), ("finetune", 10))}  # fmt: skip
+    zero = of(table1, "zero-shot", metrics.last)[0]
+    p["zero-shot"] = stats.ttest_1samp(list(gift.values()), zero).pvalue
+    expected = dict(zip(p, metrics.holm(list(p.values())), strict=True))
+    assert shown.loc["ZSCL", "Last"]["p vs GIFT"] == pytest.approx(expected["zscl"])
+    assert shown.loc["Zero-shot", "Last"]["p vs GIFT"] == pytest.approx(expected["zero-shot"])
+    assert np.isnan(row["p vs GIFT"]) and len(zscl) == 10
+
+
+def test_zero_shot_stands_for_every_seed(table1):
+    row = tables.main(table1, "I").loc["Zero-shot", "Transfer"]
+    l2, zero = of(table1, "l2", metrics.transfer), of(table1, "zero-shot", metrics.transfer)[0]
+    assert row["n"] == 1 and np.isnan(row["±"])
+    assert row["Δ l2"] == pytest.approx(zero - np.mean(list(l2.values()))) and row["Δ l2 ±"] > 0
+
+
+def test_main_table_keeps_rows_without_records(table1):
+    shown = tables.main(table1, "I")
+    assert list(shown.index) == list(published.TITLES.values())[:10]
+    assert shown.loc["LwF", "Avg"]["published"] == 64.7 and shown.loc["LwF", "Avg"]["n"] == 0
+    assert shown.loc["LwF", "Avg"].drop(["published", "n"]).isna().all()
+    empty = tables.main(EMPTY, "II")
+    assert (empty.xs("n", axis=1, level=1) == 0).all(axis=None)
+    assert empty["Last", "published"].tolist()[-1] == 85.3
+
+
+def test_a_readers_own_method_follows_below(table1):
+    own = [record(experiment(method="my-own", order="I", seed=s), 66.0) for s in range(3)]
+    other = [record(experiment(method="elsewhere", order="II"), 66.0)]
+    changed = [record(experiment(method="tuned", order="I", lr=1e-3), 66.0)]
+    shown = tables.main(pd.concat([table1, frame(own + other + changed)]), "I")
+    assert list(shown.index)[-1] == "my-own" and len(shown) == 11
+    assert shown.loc["my-own", "Avg"]["n"] == 3 and np.isnan(shown.loc["my-own", "Avg"]["published"])
+
+
+def test_other_settings_are_no_row_of_the_table(table1):
+    changed = [record(experiment(method="gift", order="I", seed=s, beta=0.5), 99.0) for s in range(10)]
+    pd.testing.assert_frame_equal(tables.main(pd.concat([table1, frame(changed)]), "I"), tables.main(table1, "I"))
+
+
+def test_more_seeds_than_the_sweep_asks_for_count(table1):
+    more = frame([record(experiment(method="l2", order="I", seed=s), 60.0) for s in (5, 6)])
+    assert tables.main(pd.concat([table1, more]), "I").loc["l2 baseline", "Last"]["n"] == 7
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"world": "older"}, "world"),
+        ({"numerics": 99}, "numerics version"),
+        ({"device": "Some GPU"}, "kind of device"),
+        ({"cpu_capability": "DEFAULT"}, "kind of CPU"),
+    ],
+)
+def test_records_of_several_kinds_never_share_a_table(table1, changes, what):
+    mixed = pd.concat([table1, frame([record(experiment(method="lwf", order="I"), **changes)])])
+    with pytest.raises(DataError, match=f"more than one {what}"):
+        tables.main(mixed, "I")
+
+
+def test_load_frame_is_what_tables_take(tmp_path, table1):
+    for r in table1["record"]:
+        results.write(r, tmp_path)
+    pd.testing.assert_frame_equal(tables.main(results.load_frame(tmp_path), "I"), tables.main(table1, "I"))
+    assert tables.main(results.load_frame([]), "I").shape == (10, 21)
+
+
+# Ablations, references, tasks
+
+
+def test_ablation_compares_with_the_default():
+    data = frame(sweep_records("ablation-teacher", {"Initial CLIP": 60.0, "Last CLIP": 65.0, "WiSE(0.2)": 64.0}.get))
+    shown = tables.ablation(data, "ablation-teacher")
+    assert shown.loc["Initial CLIP", "Last"]["published"] == 80.1
+    assert shown.loc["Initial CLIP", "Last"]["Δ"] == pytest.approx(-5, abs=1e-9)  # the same noise on both
+    assert np.isnan(shown.loc["Last CLIP", "Last"]["Δ"]) and shown.loc["WiSE(0.5)", "Last"]["n"] == 0
+
+
+def test_default_variants():
+    names = {
+        "ablation-loss": "Contrastive", "ablation-teacher": "Last CLIP", "ablation-ita": "beta=0.25",
+        "ablation-guidance": "1K, medium", "ablation-steps": "w/ AWC, 20 steps", "ablation-consolidation": "AWC",
+        "ablation-source": "both", "ablation-images": "256", "pretrainings": "",
+    }  # fmt: skip
+    assert {n: tables.default_variant(sweeps.load(n)) for n in names} == names
+
+
+def test_references_have_a_last_of_their_own_form():
+    data = frame(sweep_records("references", lambda v: 80.0))
+    shown = tables.ablation(data, "references")
+    alone = [np.diagonal(r["result"]["R"]).mean() for r in data["record"] if r["config"]["method"] == "upper-bound"]
+    assert shown.loc["Individual fine-tune", "Last"]["ours"] == pytest.approx(np.mean(alone))
+    assert shown.loc["Joint training", "Last"]["n"] == 5 and shown.loc["Joint training", "Transfer"]["n"] == 0
+    per_task = tables.per_task(data, sweeps.load("references"), "Last")
+    assert per_task.loc["Joint training", "mean"] == pytest.approx(shown.loc["Joint training", "Last"]["ours"])
+    assert "80.0" in tables.markdown(tables.pretty(shown))
+
+
+def test_per_task_means(table1):
+    shown = tables.per_task(table1, sweeps.load("table1"), "Transfer")
+    assert list(shown.columns) == [*TASKS[1:], "mean"]
+    assert shown.loc["GIFT", "mean"] == pytest.approx(tables.main(table1, "I").loc["GIFT", "Transfer"]["ours"])
+    mine = [metrics.transfer_per_task(r["result"]["R"])[0] for r in table1["record"] if r["config"]["method"] == "gift"]
+    assert shown.loc["GIFT", "b"] == pytest.approx(np.mean(mine)) and shown.loc["LwF"].isna().all()
+    assert tables.per_task(EMPTY, sweeps.load("table1")).shape == (10, 0)
+
+
+def test_estimates_feed_the_plots(table1):
+    found = tables.estimates(table1, sweeps.load("table1"))
+    assert found["GIFT"]["Last"].n == 10 and found["LwF"]["Last"] is None
+
+
+# What is missing
+
+
+def test_missing_names_seeds_and_commands(table1):
+    less = table1[~((table1["method"] == "l2") & (table1["seed"] == 3))]
+    absent = tables.missing(less, "table1").set_index("variant")
+    assert "GIFT" not in absent.index
+    assert absent.loc["LwF", "seeds"] == "0, 1, 2, 3, 4"
+    assert absent.loc["LwF", "command"] == "make sweep NAME=table1 SCALE=mini"
+    assert absent.loc["l2 baseline", "command"].startswith("papermill notebooks/experiment.ipynb")
+    assert '"seed": 3' in absent.loc["l2 baseline", "command"] and absent.loc["l2 baseline", "have"] == 4
+
+
+def test_status_sentences(table1):
+    total = len(sweeps.load("table1").cells)
+    assert tables.status(EMPTY, "table1").startswith("All methods, Order I: no records yet. `make sweep NAME=table1")
+    assert f"{len(table1)} of {total} runs are here" in tables.status(table1, "table1")
+    full = frame(sweep_records("table1", lambda v: 60.0))
+    assert tables.status(full, "table1") == f"All methods, Order I: all {total} runs are here."
+    assert tables.missing(full, "table1").empty
+
+
+# For the eye
+
+
+def test_pretty_and_markdown(table1):
+    text = tables.pretty(tables.main(table1, "I"))
+    assert text.loc["GIFT", ("Transfer", "published")] == "69.3" and text.loc["GIFT", ("", "n")] == "10"
+    assert re.fullmatch(r"(69|70)\.\d ± 0\.\d", text.loc["GIFT", ("Last", "ours")])
+    assert re.fullmatch(r"\+(9|10)\.\d ± 0\.\d", text.loc["GIFT", ("Last", "Δ l2")])
+    assert text.loc["LwF", ("Last", "ours")] == "" and text.loc["ZSCL", ("Last", "p vs GIFT")] == "< 0.001"
+    lines = tables.markdown(text).splitlines()
+    assert lines[0].startswith("| method | Transfer published | Transfer ours |") and len(lines) == 12
+    assert len({line.count("|") for line in lines}) == 1 and "nan" not in tables.markdown(text)
