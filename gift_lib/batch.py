@@ -86,13 +86,16 @@ def from_parameters(values: Mapping[str, Any]) -> Experiment:
 
 
 def pictures(values: Mapping[str, Any], device: str, gpus: int, output: Path) -> None:
-    """Generate a run's pictures into the cache, and write the digests of its sets."""
-    from gift_lib.training import Runtime, prepare
+    """Generate a run's pictures into the cache, and say how many there are."""
+    from gift_lib.data import load_tasks
+    from gift_lib.generate import prepare
+    from gift_lib.training import Runtime
 
+    e = from_parameters(values)
     with one_gpu(gpus) as environment:
         os.environ.update(environment)
-        sets = prepare(from_parameters(values), Runtime(device=device))
-    write_json(output, {"parameters": dict(values), "sets": sets})
+        count = prepare(e, load_tasks(e), Runtime(device=device))
+    write_json(output, {"parameters": dict(values), "pictures": count})
 
 
 def run(values: Mapping[str, Any], gpus: int, notebook: Path) -> int:

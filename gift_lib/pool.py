@@ -1,7 +1,7 @@
 """The class pool P: C0 and the classes of finished tasks, and the prompts drawn from them."""
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 from gift_lib import concepts as vocabularies
 from gift_lib.config import CHOICES, Experiment
@@ -18,7 +18,7 @@ class ClassPool:
     """The prompts that a task's synthetic set is drawn from.
 
     For task t they are C0's prompts, then the templates[0] prompt of every class of tasks 1..t-1, in
-    order (PROTOCOL, "prompts"). Duplicates stay: a name that occurs twice is drawn twice as often.
+    order . Duplicates stay: a name that occurs twice is drawn twice as often.
 
     `source` keeps C0 ("concepts"), the past tasks ("past") or "both". With "past" the pool of the first
     task would be empty: C0 stands in for it there, and `stands_in` says so.
@@ -73,7 +73,7 @@ class ClassPool:
         """`n` prompts: the first of `draws` uniform draws with replacement, each one `rng.choice`.
 
         One `random.Random(seed)` serves all tasks in order, and every task uses up the same number of
-        draws, so sets of different sizes nest. The published lists come out so (PROTOCOL, digests).
+        draws, so sets of different sizes nest. The published lists come out so (digests in the tests).
         """
         if not 0 <= n <= draws:
             raise ConfigError(f"{n} prompts cannot be the first of {draws} draws: set prompt_draws to {n} or more.")
@@ -81,3 +81,15 @@ class ClassPool:
         if not pool:
             raise ConfigError("the class pool is empty: give it concepts or a task with classes.")
         return [rng.choice(pool) for _ in range(draws)][:n]
+
+
+def prompt_stream(e: Experiment, tasks: Sequence[Task]) -> Iterator[list[str]]:
+    """The generator's prompts for each task of an experiment in turn.
+
+    One random stream runs through all tasks; a task's classes join the pool when the next task's
+    prompts are asked for, never earlier.
+    """
+    pool, stream = ClassPool.of(e, concepts_of(e), tasks), random.Random(e.pictures_seed)
+    for task in tasks:
+        yield pool.sample(e.images_per_task, stream, e.prompt_draws)
+        pool.add(task)

@@ -1,7 +1,6 @@
 """The one loop: generate, fit, evaluate, grow the pool. It knows no method by name."""
 
 import math
-import random
 import shutil
 import time
 from collections import Counter
@@ -24,7 +23,7 @@ from gift_lib.evaluation import evaluate
 from gift_lib.files import cache_root
 from gift_lib.generate import SyntheticSet, synthesize, weights_digest
 from gift_lib.methods.base import Batch, Method, Resources, Shuffle, seeded
-from gift_lib.pool import ClassPool, concepts_of
+from gift_lib.pool import prompt_stream
 from gift_lib.tasks import Task
 
 #: Points per loss curve in a record: means over equal windows of steps.
@@ -93,24 +92,6 @@ def identity_of(experiment: Experiment, runtime: Runtime = LOCAL) -> dict[str, A
         clip=load_clip(experiment.model).digest,
         pipeline=weights_digest(experiment.pipeline) if generates else "",
     )
-
-
-def prompt_stream(e: Experiment, tasks: list[Task]) -> Iterator[list[str]]:
-    """The generator's prompts for each task in turn. One random stream runs through all tasks; a task's
-    classes join the pool when the next task's prompts are asked for, never earlier."""
-    pool, stream = ClassPool.of(e, concepts_of(e), tasks), random.Random(e.pictures_seed)
-    for task in tasks:
-        yield pool.sample(e.images_per_task, stream, e.prompt_draws)
-        pool.add(task)
-
-
-def prepare(experiment: Experiment, runtime: Runtime = LOCAL) -> list[str]:
-    """Generate every picture of an experiment into the cache, training nothing; the digest of each task's set."""
-    tasks, counts, digests = data.load_tasks(experiment, runtime.data_dir), Counter(), []
-    for prompts in prompt_stream(experiment, tasks):
-        digests.append(synthesize(experiment, prompts, counts, runtime).digest)
-        counts.update(prompts)
-    return digests
 
 
 def _run(e: Experiment, runtime: Runtime, identity: dict, state: Path) -> results.Record:

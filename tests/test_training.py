@@ -16,6 +16,7 @@ from gift_lib import checkpoint, data, methods, results, training
 from gift_lib.config import NUMERICS_VERSION, experiment
 from gift_lib.errors import ConfigError, GiftError, NumericsError
 from gift_lib.files import canonical_json, digest, read_json
+from gift_lib.pool import prompt_stream
 from gift_lib.training import Runtime, learning_rate, run
 
 GOLDEN = Path(__file__).parent / "golden.json"
@@ -223,7 +224,7 @@ def test_classes_join_the_pool_after_their_task_only():
     e = experiment(images_per_task=2000)
     tasks = data.load_tasks(e)
     seen = set()
-    for task, prompts in zip(tasks, training.prompt_stream(e, tasks), strict=True):
+    for task, prompts in zip(tasks, prompt_stream(e, tasks), strict=True):
         later = {p for t in tasks[len(seen) :] for p in t.prompts()}
         assert not later & set(prompts), "no prompt names a class of the current task or a future one"
         assert all(set(t.prompts()) & set(prompts) for t in tasks[: len(seen)]), "every past task is drawn from"
