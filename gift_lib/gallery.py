@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from gift_lib.errors import ConfigError
-from gift_lib.plots import WIDTH, themed
+from gift_lib.plots import SERIES_COLOURS, WIDTH, themed
 from gift_lib.tasks import Task
 
 Pictures = UInt8[Tensor, "n 3 h w"]
@@ -17,7 +17,9 @@ Pictures = UInt8[Tensor, "n 3 h w"]
 
 def spread(task: Task, n: int) -> list[int]:
     """`n` classes of a task, evenly spread over its list of classes."""
-    return [round(k * (len(task.classes) - 1) / max(1, n - 1)) for k in range(min(n, len(task.classes)))]
+    last = len(task.classes) - 1
+    n = min(n, last + 1)
+    return [round(k * last / max(1, n - 1)) for k in range(n)]
 
 
 def examples(task: Task, classes: Sequence[int], split: str = "train") -> Pictures:
@@ -53,3 +55,24 @@ def _strip(pictures: Pictures, gap: int = 2) -> np.ndarray:
         strip[:, start : start + w, :3] = np.moveaxis(picture, 0, -1)
         strip[:, start : start + w, 3] = 255
     return strip
+
+
+@themed
+def bars(series: Mapping[str, Mapping[str, float]], unit: str = "%") -> Figure:
+    """Values by name as horizontal bars, the first series wide and filled, the others as marks across it."""
+    (main, values), *others = series.items()
+    names = list(values)
+    figure = Figure(figsize=(WIDTH, 0.3 * len(names) + 1.0), layout="constrained")
+    axis = figure.subplots()
+    places = np.arange(len(names))
+    axis.barh(places, [values[n] for n in names], height=0.6, color=SERIES_COLOURS[0], label=main)
+    for k, (title, marks) in enumerate(others, start=1):
+        axis.plot([marks[n] for n in names], places, "D", color=SERIES_COLOURS[k], label=title)
+    for place, name in zip(places, names, strict=True):
+        axis.annotate(f"{values[name]:.0f}", (values[name], place), (4, 0), textcoords="offset points", va="center")
+    axis.set_yticks(places, names)
+    axis.invert_yaxis()
+    axis.set_xlabel(unit)
+    axis.grid(axis="x")
+    figure.legend(loc="outside upper center", ncols=len(series))
+    return figure

@@ -38,3 +38,11 @@ def test_sheet_has_a_row_per_task_and_shows_the_bytes():
 def test_a_missing_block_is_one_clear_error():
     with pytest.raises(ConfigError, match="2 blocks"):
         gallery.contact_sheet({"a": [torch.zeros(1, 3, 8, 8, dtype=torch.uint8)]}, ("real", "generated"))
+
+
+def test_bars_show_every_value_in_the_given_order():
+    figure = gallery.bars({"ours": {"b": 30.0, "a": 70.0}, "chance": {"a": 10.0, "b": 20.0}})
+    axis = figure.axes[0]
+    assert [bar.get_width() for bar in axis.patches] == [30.0, 70.0]
+    assert axis.lines[0].get_xdata().tolist() == [20.0, 10.0]
+    assert [t.get_text() for t in axis.get_yticklabels()] == ["b", "a"]
