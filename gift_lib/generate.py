@@ -273,12 +273,19 @@ def processor(device: str) -> str:
 
 
 def make_scheduler(name: str, config: Mapping[str, Any]):
-    """The sampler of that name over the pipeline's own noise schedule. All three add no noise on the way."""
+    """The sampler of that name over the pipeline's own noise schedule. All three add no noise on the way.
+
+    What each would take from its defaults, or from another sampler's saved ones, is spelled out: Stable
+    Diffusion's published settings.
+    """
+    leading = {"timestep_spacing": "leading", "set_alpha_to_one": False}
     if name == "dpm++":
-        return DPMSolverMultistepScheduler.from_config(config, algorithm_type="dpmsolver++")
+        return DPMSolverMultistepScheduler.from_config(
+            config, algorithm_type="dpmsolver++", solver_order=2, timestep_spacing="linspace"
+        )
     if name == "ddim":
-        return DDIMScheduler.from_config(config)
-    return PNDMScheduler.from_config(config, skip_prk_steps=True)
+        return DDIMScheduler.from_config(config, clip_sample=False, **leading)
+    return PNDMScheduler.from_config(config, skip_prk_steps=True, **leading)
 
 
 def _check(steps: int, guidance: float, scheduler: str, chunk: int, precision: str) -> None:
@@ -312,7 +319,7 @@ class Painter:
                 generator=[torch.Generator().manual_seed(d.seed) for d in padded],
                 num_inference_steps=s.steps, guidance_scale=s.guidance,
             ).images  # fmt: skip
-        return images[: len(chunk)].float().cpu()
+        return images[: len(chunk)].float().cpu().clone()
 
     def _texts(self, prompts: list[str]) -> dict[str, Any]:
         """What the pipeline gets for its prompts: stored embeddings, or the texts where it is of another make."""
@@ -463,7 +470,7 @@ def forget_pipeline() -> None:
 
 def _side_by_side(spec: PipelineSpec, chunks: list[list[Draw]], cache: PictureCache, workers: int, bar: tqdm) -> None:
     """This process and `workers` - 1 others take chunks from one counter. The others die with this one."""
-    context = multiprocessing.get_context("spawn")
+    context = _processes()
     taken, finished = context.Value("q", 0), context.Value("q", 0)
 
     def told(_: int) -> None:
@@ -489,6 +496,15 @@ def _side_by_side(spec: PipelineSpec, chunks: list[list[Draw]], cache: PictureCa
             if other.is_alive():
                 other.terminate()
                 other.join()
+
+
+def _processes() -> Any:
+    """How to start processes: from a server that has imported this module once, where there are such servers."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    return context
 
 
 def _helper(spec: PipelineSpec, chunks: list[list[Draw]], cache: PictureCache, taken: Any, finished: Any) -> None:
