@@ -196,31 +196,33 @@ def encode_texts(model: nn.Module, tokens: Int64[Tensor, "m c"]) -> Float[Tensor
 def _tree_states(model: nn.Module, tokens: Int64[Tensor, "m c"]) -> Float[Tensor, "m w"]:
     """The final state of each prompt's end token, one computation per distinct prefix."""
     tree = prefix_tree(tokens).to(model.positional_embedding.device)
-    x = model.token_embedding(tree.token) + model.positional_embedding[tree.position]
+    x = model.token_embedding(tree.token) + _rows(model.positional_embedding, tree.position)
     *blocks, last = model.transformer.resblocks
     for block in blocks:
         x = _run(model.transformer, _text_block, block, x, tree)
     x = _run(model.transformer, _last_text_block, last, x, tree)
-    return model.ln_final(x)[tree.prompt]
+    return _rows(model.ln_final(x), tree.prompt)
 
 
 def _text_block(block: nn.Module, x: Float[Tensor, "u w"], tree: PrefixTree) -> Float[Tensor, "u w"]:
     """One block for all nodes: token-wise parts run on nodes, attention on prompts laid out again."""
     attn = block.attn
     qkv = F.linear(block.ln_1(x), attn.in_proj_weight, attn.in_proj_bias)
-    q, k, v = qkv[tree.node].chunk(3, dim=-1)
+    q, k, v = _rows(qkv, tree.node).chunk(3, dim=-1)
     attended = _attend(attn, q, k, v, causal=True).flatten(0, 1)
-    return _rest_of_block(block, x, attended[tree.place])
+    return _rest_of_block(block, x, _rows(attended, tree.place))
 
 
 def _last_text_block(block: nn.Module, x: Float[Tensor, "u w"], tree: PrefixTree) -> Float[Tensor, "n w"]:
     """The last block for the end tokens only: their queries against the keys of their own prompts."""
     attn, w, h = block.attn, x.shape[-1], block.ln_1(x)
     last = tree.node.gather(1, tree.end[:, None])
-    q = F.linear(h[last], attn.in_proj_weight[:w], attn.in_proj_bias[:w])
-    k, v = F.linear(h, attn.in_proj_weight[w:], attn.in_proj_bias[w:])[tree.node].chunk(2, dim=-1)
+    q = F.linear(_rows(h, last), attn.in_proj_weight[:w], attn.in_proj_bias[:w])
+    kv = F.linear(h, attn.in_proj_weight[w:], attn.in_proj_bias[w:])
+    k, v = _rows(kv, tree.node).chunk(2, dim=-1)
     seen = torch.arange(tree.node.shape[1], device=x.device) <= tree.end[:, None]
-    return _rest_of_block(block, x[last[:, 0]], _attend(attn, q, k, v, mask=seen[:, None, None])[:, 0])
+    attended = _attend(attn, q, k, v, mask=seen[:, None, None])[:, 0]
+    return _rest_of_block(block, _rows(x, last[:, 0]), attended)
 
 
 def _truncated_states(model: nn.Module, tokens: Int64[Tensor, "m c"]) -> Float[Tensor, "m w"]:
@@ -230,6 +232,11 @@ def _truncated_states(model: nn.Module, tokens: Int64[Tensor, "m c"]) -> Float[T
     x = model.token_embedding(tokens[:, :length].to(device)) + model.positional_embedding[:length]
     x = model.transformer(x, attn_mask=model.attn_mask[:length, :length])
     return model.ln_final(x[torch.arange(len(x), device=device), end.to(device)])
+
+
+def _rows(x: Float[Tensor, "u w"], index: Int64[Tensor, "*i"]) -> Float[Tensor, "*i w"]:
+    """x[index]; as an embedding its gradient adds up in a fixed order, whatever the number of threads."""
+    return F.embedding(index, x)
 
 
 # --- Parts of a block -------------------------------------------------------------------------------------------------
@@ -272,6 +279,8 @@ def _open_block(block: nn.Module) -> bool:
 def fast_images(visual: nn.Module) -> bool:
     """Whether the last-block saving is exact for an image tower."""
     if type(visual) is not VisionTransformer or visual.attn_pool is not None or visual.output_tokens:
+        return False
+    if not (hasattr(visual, "_embeds") and visual.transformer.batch_first):  # releases before 3.0
         return False
     return visual.pool_type == "tok" and _open_block(visual.transformer.resblocks[-1])
 
