@@ -6,15 +6,17 @@ as the colour. `theme` is "both" (transparent, mid-grey text: readable on either
 """
 
 import functools
+import io
 import itertools
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import matplotlib.pyplot as plt
+import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Circle, Rectangle
@@ -54,6 +56,14 @@ _CMAP = "viridis"
 _GAP = 0.35  # between the zero-shot row and R
 
 
+class Drawing(Figure):
+    """A Figure that a notebook shows where it is a cell's last value, once, without pyplot and its state."""
+
+    def _repr_png_(self) -> bytes:
+        self.savefig(buffer := io.BytesIO(), format="png")
+        return buffer.getvalue()
+
+
 def colour(method: str) -> str:
     """The colour of a method; a fixed one of SERIES_COLOURS for a method that is not in the tables."""
     return METHOD_COLOURS.get(method) or SERIES_COLOURS[sum(method.encode()) % len(SERIES_COLOURS)]
@@ -90,7 +100,7 @@ def style(theme: str = "both") -> Iterator[dict[str, str]]:
         "xtick.color": ink, "ytick.color": ink, "legend.labelcolor": ink,
         "figure.facecolor": paper, "axes.facecolor": "none", "savefig.facecolor": paper, "figure.dpi": 150,
     }  # fmt: skip
-    with plt.rc_context(settings):
+    with mpl.rc_context(settings):
         yield THEMES[theme]
 
 
@@ -106,17 +116,17 @@ def themed(function: Callable[..., Figure]) -> Callable[..., Figure]:
 
 
 def _axis(ax: Axes | None, height: float) -> tuple[Figure, Axes]:
-    """The given axis with its figure, or a new figure that pyplot does not show twice."""
+    """The given axis with its figure, or a new figure."""
     if ax is not None:
         return ax.get_figure(root=True), ax
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    figure = Drawing(figsize=(WIDTH, height), layout="constrained")
     return figure, figure.subplots()
 
 
 def _panels(ax: Axes | None, rows: int, columns: int, height: float, **options: Any) -> tuple[Figure, np.ndarray]:
     """A grid of axes in a new figure, or in the place of the given axis."""
     if ax is None:
-        figure = Figure(figsize=(WIDTH, height), layout="constrained")
+        figure = Drawing(figsize=(WIDTH, height), layout="constrained")
         return figure, figure.subplots(rows, columns, squeeze=False, **options)
     figure, place = ax.get_figure(root=True), ax.get_subplotspec()
     if place is None:
@@ -138,7 +148,7 @@ def heatmap(record: Mapping, *, ax: Axes | None = None, numbers: bool = True, la
     tasks, R, zero = _matrix_of(record)
     n = len(tasks)
     figure, ax = _axis(ax, height=WIDTH * (n + 3.5) / (n + 3) + 0.5)
-    scale = plt.Normalize(0, 100)
+    scale = Normalize(0, 100)
     for j in range(n):
         _cell(ax, j, -1 - _GAP, zero[j], scale, "zero-shot", numbers)
     for i, j in itertools.product(range(n), range(n)):
@@ -166,8 +176,8 @@ def _matrix_of(record: Mapping) -> tuple[list[str], np.ndarray, np.ndarray]:
     return tasks, R, zero
 
 
-def _cell(ax: Axes, x: int, y: float | int, value: float, scale: plt.Normalize, kind: str, numbers: bool) -> None:
-    face = plt.get_cmap(_CMAP)(scale(value))
+def _cell(ax: Axes, x: int, y: float | int, value: float, scale: Normalize, kind: str, numbers: bool) -> None:
+    face = mpl.colormaps[_CMAP](scale(value))
     if kind == "zero-shot":
         ax.add_patch(Circle((x, y), 0.45, facecolor=face))
     else:
@@ -250,7 +260,7 @@ def _task_panel(panel: Axes, means: Mapping[str, Mapping], k: int, name: str) ->
     for method, record in means.items():
         _, R, zero = _matrix_of(record)
         panel.plot(range(len(R) + 1), [zero[k], *R[:, k]], zorder=3 if method == "gift" else 2, **_line(method))
-    panel.axvline(k + 1, color=plt.rcParams["axes.edgecolor"], linewidth=1, linestyle=":")
+    panel.axvline(k + 1, color=mpl.rcParams["axes.edgecolor"], linewidth=1, linestyle=":")
     panel.set_title(name, fontsize=10, pad=3)
     panel.set(ylim=(0, 103), yticks=(0, 50, 100))
     panel.grid(axis="y")
@@ -309,7 +319,7 @@ def _loss_panel(panel: Axes, kept: Mapping, term: str, line_colour: str, smooth:
         if smooth > 1:
             panel.plot(x, _running_mean(values, smooth), color=line_colour)
         if t:
-            panel.axvline(t, color=plt.rcParams["grid.color"], linewidth=1)
+            panel.axvline(t, color=mpl.rcParams["grid.color"], linewidth=1)
     panel.set_ylabel(TERMS.get(term, term))
     panel.set(xlim=(0, len(kept)), ylim=(0, None))
 
@@ -345,7 +355,7 @@ def transfer_last(numbers: Numbers, *, ax: Axes | None = None, zero_shot: float 
                     markersize=12 if method == "gift" else 8, linestyle="none", elinewidth=1.3, capsize=2,
                     label=published.title(method))  # fmt: skip
     if zero_shot is not None:  # the point of zero-shot itself, where it is there, names the line
-        ax.axvline(zero_shot, color=plt.rcParams["axes.edgecolor"], linestyle=":", linewidth=1)
+        ax.axvline(zero_shot, color=mpl.rcParams["axes.edgecolor"], linestyle=":", linewidth=1)
         if "zero-shot" not in numbers:
             ax.annotate("zero-shot", (zero_shot, 0.02), xycoords=("data", "axes fraction"), rotation=90, fontsize=9,
                         xytext=(-3, 0), textcoords="offset points", ha="right", va="bottom")  # fmt: skip

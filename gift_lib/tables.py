@@ -14,8 +14,9 @@ import pandas as pd
 
 from gift_lib import metrics, sweeps
 from gift_lib import published as paper
-from gift_lib.config import CHOICES, Experiment, experiment, from_dict
+from gift_lib.config import CHOICES, Experiment, experiment
 from gift_lib.errors import ConfigError, DataError, nearest
+from gift_lib.files import digest
 from gift_lib.metrics import Estimate
 from gift_lib.sweeps import Sweep
 
@@ -71,7 +72,8 @@ def by_variant(frame: pd.DataFrame, sweep: Sweep) -> dict[str, dict[int, Mapping
     mine = frame if frame.empty else frame[frame["scale"] == scale]
     kept: dict[str, dict[int, Mapping]] = {}
     for record in records(mine):
-        kept.setdefault(_seedless(from_dict(record["config"])), {})[record["config"]["seed"]] = record
+        same_but_seed = digest({**record["config"], "seed": 0})  # of a dict: hundreds of Experiments take seconds
+        kept.setdefault(same_but_seed, {})[record["config"]["seed"]] = record
     first = {c.variant: c.experiment for c in reversed(sweep.cells)}
     return {v: dict(sorted(kept.get(_seedless(first[v]), {}).items())) for v in sweep.variants}
 
@@ -84,8 +86,13 @@ def values(found: Mapping[int, Mapping], metric: str) -> dict[int, float]:
     """One metric of one variant by seed; those of METRICS in gift_lib.metrics, where defined."""
     if metric not in metrics.METRICS:
         raise ConfigError(f"there is no metric {metric!r}; {nearest(metric, metrics.METRICS)}")
-    every = {seed: numbers(r)[metric] for seed, r in found.items()}
+    every = {seed: _number(r, metric) for seed, r in found.items()}
     return {seed: v for seed, v in every.items() if v is not None}
+
+
+def _number(record: Mapping, metric: str) -> float | None:
+    R, form = record["result"]["R"], FORMS.get(record["config"]["method"], "continual")
+    return metrics.METRICS[metric](R) if form == "continual" and len(R) > 1 else numbers(record)[metric]
 
 
 def estimate(found: BySeed) -> Estimate | None:
@@ -161,11 +168,8 @@ def main_sweep(frame: pd.DataFrame, order: str, scale: str = "mini") -> Sweep:
     known = set(_methods(sweep).values()) | set(FORMS)
     own = [] if frame.empty else [m for m in dict.fromkeys(frame["method"]) if m not in known]
     cells = [sweeps.Cell(sweep.name, m, experiment(scale, method=m, order=order)) for m in own]
-    wider = Sweep(sweep.name, sweep.title, sweep.paper, (*sweep.cells, *cells))
-    has = by_variant(frame, wider)
-    return Sweep(
-        sweep.name, sweep.title, sweep.paper, tuple(c for c in wider.cells if c.variant not in own or has[c.variant])
-    )
+    cells = [c for c in cells if by_variant(frame, Sweep(sweep.name, "", "", (c,)))[c.variant]]
+    return Sweep(sweep.name, sweep.title, sweep.paper, (*sweep.cells, *cells))
 
 
 def _methods(sweep: Sweep) -> dict[str, str]:
