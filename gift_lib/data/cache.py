@@ -275,8 +275,9 @@ def train_view(
     pixels, shapes = images.whole(index)
     boxes = [crops(1, h, w, generator) for h, w in shapes.tolist()]
     top, left, height, width = (torch.cat(v) for v in zip(*boxes, strict=True))
-    rows = resize_matrices(top, height, pixels.shape[-2], preprocess.size).to(device)
-    columns = resize_matrices(left, width, pixels.shape[-1], preprocess.size).to(device)
+    with torch.device(device):  # the matrices are made where they are used
+        rows = resize_matrices(top.to(device), height.to(device), pixels.shape[-2], preprocess.size)
+        columns = resize_matrices(left.to(device), width.to(device), pixels.shape[-1], preprocess.size)
     resized = rows[:, None] @ pixels.to(device).float() @ columns[:, None].transpose(-1, -2)
     return preprocess._normalise(resized.clamp_(0, 255))
 
