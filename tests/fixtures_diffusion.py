@@ -56,3 +56,27 @@ def save(folder: Path, seed: int = 0) -> Path:
     """Write the tiny pipeline to `folder`."""
     pipeline(seed).save_pretrained(folder, safe_serialization=True)
     return folder
+
+
+def stable_diffusion(device: str = "cpu", dtype: torch.dtype = torch.float32) -> StableDiffusionPipeline:
+    """Stable Diffusion v1.5's architecture (860 M weights in the denoiser) with random weights."""
+    words = tokenizer(77)
+    with torch.device(device):
+        unet = UNet2DConditionModel(sample_size=64, cross_attention_dim=768, attention_head_dim=8)
+        vae = AutoencoderKL(
+            block_out_channels=(128, 256, 512, 512), layers_per_block=2, sample_size=512,
+            down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4,
+        )  # fmt: skip
+        text = CLIPTextModel(
+            CLIPTextConfig(
+                vocab_size=49408, hidden_size=768, intermediate_size=3072, num_hidden_layers=12,
+                num_attention_heads=12, bos_token_id=len(words) - 2, eos_token_id=len(words) - 1, pad_token_id=0,
+            )
+        )  # fmt: skip
+    schedule = PNDMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", steps_offset=1)
+    made = StableDiffusionPipeline(
+        vae=vae, text_encoder=text, tokenizer=words, unet=unet, scheduler=schedule, safety_checker=None,
+        feature_extractor=None, requires_safety_checker=False,
+    )  # fmt: skip
+    made.set_progress_bar_config(disable=True)
+    return made.to(device, dtype)
