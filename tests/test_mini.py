@@ -18,11 +18,9 @@ FAMILY = {f.name: f for f in mini.FAMILIES}
 
 @pytest.fixture
 def small(monkeypatch):
-    """Two pictures of each class in every split."""
+    """Two pictures of each class in every split, cached under a name that costs nothing."""
     monkeypatch.setattr(splits, "COUNTS", dict.fromkeys(SPLITS, 2))
-    splits.world_hash.cache_clear()
-    yield
-    splits.world_hash.cache_clear()
+    monkeypatch.setattr(splits, "world_hash", lambda: "0" * 16)
 
 
 def pixels(split):
@@ -147,6 +145,8 @@ def test_web_is_noisy_by_its_shares():
 
 def test_leaked_style_is_between_web_and_task():
     family = FAMILY["objects"]
+    assert family.web.turn < family.style.turn < family.far.turn
+    assert family.style.grounds == family.far.grounds
     assert family.web.towards(family.style, 0.0).turn == family.web.turn
     assert family.web.towards(family.style, 1.0).noise == family.style.noise
     assert family.web.turn < family.web.towards(family.style, 0.5).turn < family.style.turn
@@ -184,7 +184,7 @@ def test_hash_sees_version_knobs_and_drawings(monkeypatch):
     before = mini.world_hash()
     assert len(before) == 16 and before == mini.world_hash()
     changed = []
-    bolder = tuple(dataclasses.replace(f, style=dataclasses.replace(f.style, turn=0.123)) for f in families.FAMILIES)
+    bolder = tuple(dataclasses.replace(f, gap=0.123) for f in families.FAMILIES)
     for target, name, value in (
         (splits, "WORLD_VERSION", splits.WORLD_VERSION + 1),
         (splits, "FAMILIES", bolder),

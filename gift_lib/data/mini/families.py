@@ -20,8 +20,8 @@ from gift_lib.data.mini.concepts import Program
 from gift_lib.data.mini.style import Style
 
 #: The web: flat vivid colours, outlines, nearly upright, one thing on a plain ground.
-WEB = Style(scale=(0.65, 0.92), shift=0.14, turn=0.25, wobble=0.02, outlined=0.85, noise=(0.0, 3.0),
-            grounds=("plain", "plain", "pale", "pale", "dull", "sky"))  # fmt: skip
+WEB = Style(scale=(0.7, 0.92), shift=0.1, turn=0.16, wobble=0.02, outlined=0.9, noise=(0.0, 3.0),
+            grounds=("pale", "pale", "pale", "sky", "plain"))  # fmt: skip
 #: The web's camera where the drawing is the whole picture.
 WEB_FULL = Style(
     scale=(0.95, 1.2), shift=0.1, turn=0.15, wobble=0.02, edge=(0.02, 0.04), outlined=0.6, noise=(0.0, 3.0)
@@ -37,16 +37,20 @@ class Family:
     coarse: str  # what a careless caption calls any of its pictures
     templates: tuple[str, ...]  # templates[0] is the training and generation prompt
     programs: dict[str, Program] = field(repr=False)
-    style: Style
+    far: Style  # the look farthest from the web
     web: Style = WEB
-    leak: float = 0.5  # how far towards the task's style a leaked web picture is drawn
+    gap: float = 0.6  # how far from the web's look towards `far` the task's pictures are drawn
+    leak: float = 0.5  # how far towards the task's own look a leaked web picture is drawn
 
     @property
     def classes(self) -> tuple[str, ...]:
         return tuple(self.programs)
 
+    @property
+    def style(self) -> Style:
+        """The look of the task's pictures: its own grounds, and everything else `gap` of the way to `far`."""
+        return replace(self.web.towards(self.far, self.gap), grounds=self.far.grounds)
 
-_PLAIN = ("a photo of a {c}.",)
 
 FAMILIES: tuple[Family, ...] = (
     Family("silhouettes", "Aircraft", "aircraft",
@@ -96,7 +100,7 @@ FAMILIES: tuple[Family, ...] = (
            digits.CLASSES,
            Style(scale=(0.7, 1.0), shift=0.2, turn=0.35, shear=0.25, flip=0.0, outlined=0.0, hue=0.5,
                  saturation=(0.3, 1.0), grounds=("mottled", "dull", "sky"), light=0.4, noise=(3, 12)),
-           replace(WEB, flip=0.0)),
+           replace(WEB, flip=0.0, scale=(0.9, 1.15), shear=0.1, wobble=0.04)),
     Family("animals", "OxfordPet", "animal",
            ("a photo of a {c}, a type of animal.",),
            animals.CLASSES,
@@ -108,7 +112,8 @@ FAMILIES: tuple[Family, ...] = (
            cars.CLASSES,
            Style(scale=(0.6, 0.92), shift=0.2, turn=0.3, shear=0.3, wobble=0.04, outlined=0.1, hue=0.8,
                  saturation=(0.4, 1.0), value=(-0.2, 0.1), grounds=("floor", "mottled", "patchy"), light=0.5,
-                 clutter=(1, 3), occluders=(0, 1), noise=(4, 14))),
+                 clutter=(1, 3), occluders=(0, 1), noise=(4, 14)),
+           replace(WEB, scale=(0.82, 0.98))),
     Family("scenes", "SUN397", "scene",
            ("a photo of a {c}.", "a photo of the {c}."),
            scenes.CLASSES,

@@ -46,7 +46,7 @@ def world_hash() -> str:
     probe = [one(f, c, "probe", 0).tobytes() for f in FAMILIES for c in range(len(f.classes))]
     probe += [web.picture(e, generator("probe", 1000 + k)).tobytes() for k, e in enumerate(web.ENTRIES)]
     scans = b"".join(s.tobytes() for s in digits.scans())
-    knobs = [[f.name, f.classes, f.templates, repr(f.style), repr(f.web), f.leak, f.coarse] for f in FAMILIES]
+    knobs = [[f.name, f.classes, f.templates, repr(f.far), repr(f.web), f.gap, f.leak, f.coarse] for f in FAMILIES]
     facts = [WORLD_VERSION, STREAMS, COUNTS, digits.RANGES, dataclasses.asdict(web.NOISE), knobs,
              web.web_captions(64, 0), digest(b"".join(probe) + scans)]  # fmt: skip
     return digest(facts)

@@ -5,11 +5,15 @@ import math
 from gift_lib.data.mini.pen import Colour, Pen, mixed, regular
 
 _REACH = 2.0
+#: Share of textures whose marks could be light on dark that are drawn dark on light instead.
+_DARK_ON_LIGHT = 0.7
 
 
 def _pair(p: Pen) -> tuple[Colour, Colour]:
     ground = p.any_colour()
     mark = p.any_colour(other=ground)
+    if sum(ground) < sum(mark) and p.u(0, 1) < _DARK_ON_LIGHT:
+        ground, mark = mark, ground
     p.box(-3, -3, 3, 3, ground, edge=False)
     return ground, mark
 

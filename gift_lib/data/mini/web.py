@@ -20,10 +20,10 @@ from gift_lib.tasks import fill
 class Web:
     """Shares of the noisy web. They decide how good, and how far from perfect, zero-shot accuracy is."""
 
-    tasks: float = 0.5  # pairs whose picture shows a task's class (the rest: concepts)
-    leak: float = 0.08  # of those, drawn part of the way towards the task's own style
-    wrong: float = 0.08  # captions of another class
-    vague: float = 0.15  # captions that name only the kind
+    tasks: float = 0.65  # pairs whose picture shows a task's class (the rest: concepts)
+    leak: float = 0.12  # of those, drawn part of the way towards the task's own style
+    wrong: float = 0.05  # captions of another class
+    vague: float = 0.08  # captions that name only the kind
 
 
 NOISE = Web()
