@@ -18,6 +18,7 @@ from gift_lib.errors import ConfigError, DataError, GiftError
 
 #: Before a data set is there: bytes and seconds of one core per picture of ordinary size (computed, not measured).
 NOMINAL_RATIO, NOMINAL_SECONDS = 1.25, 0.012
+NATIVE_SIDES = {"CIFAR100": 32, "EuroSAT": 64, "MNIST": 28}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -141,13 +142,13 @@ def plan(options: argparse.Namespace, spec: mtil.Dataset) -> tuple[mtil.Dataset,
         print(f"{spec.name}: {cost} (estimated from a sample)")
     except DataError:
         cost = nominal(options, spec, todo)
-        print(f"{spec.name}: download {spec.megabytes / 1000:.2f} GB ({spec.licence}), then {cost} (computed)")
+        print(f"{spec.name}: download {spec.megabytes / 1000:.2f} GB (licence: {spec.licence}), then {cost} (computed)")
     return spec, cost
 
 
 def nominal(options: argparse.Namespace, spec: mtil.Dataset, splits: Sequence[str]) -> Cost:
     images = sum(spec.images(s) for s in splits)
-    area = 64**2 if spec.native else options.size**2 * NOMINAL_RATIO
+    area = NATIVE_SIDES[spec.name] ** 2 if spec.native else options.size**2 * NOMINAL_RATIO
     workers = options.workers or cache.workers_here()
     return Cost(images, round(images * 3 * area), images * (0.0005 if spec.native else NOMINAL_SECONDS) / workers)
 
