@@ -60,6 +60,11 @@ def write(record: Record, folder: str | Path) -> Path:
     return path
 
 
+def form_of(record: Record) -> str:
+    """What the rows of R are: "continual", "alone" or "joint" (see `metrics.summary`)."""
+    return record["result"].get("form", "continual")
+
+
 def read(path: str | Path) -> Record:
     """Read and verify one record; DataError where it is broken, edited or of another schema."""
     record = read_json(path)
@@ -67,8 +72,8 @@ def read(path: str | Path) -> Record:
         raise DataError(f"{path} is not a record of schema {SCHEMA}: delete it and run its experiment again.")
     try:
         made_by = key(from_dict(record["config"]), record["identity"])
-        matrix = metrics.matrix(record["result"]["R"])
-        complete = len(matrix) == len(record["result"]["tasks"]) == len(record["result"]["zero_shot"])
+        final = metrics.final_row(record["result"]["R"], form_of(record))
+        complete = len(final) == len(record["result"]["tasks"]) == len(record["result"]["zero_shot"])
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"{path} is broken ({error}): delete it and run its experiment again.") from error
     if made_by != record.get("key") or not complete:
@@ -94,13 +99,7 @@ def load_frame(folder: str | Path | Iterable[Record]) -> pd.DataFrame:
 
 
 def _row(record: Record) -> dict[str, Any]:
-    R = record["result"]["R"]
-    numbers = {
-        "Transfer": metrics.transfer(R) if len(R) > 1 else None,
-        "Avg": metrics.average(R),
-        "Last": metrics.last(R),
-        "Forgetting": metrics.forgetting(R) if len(R) > 1 else None,
-    }
+    numbers = metrics.summary(record["result"]["R"], form_of(record))
     return {**record["config"], **numbers, "seconds": record["run"].get("seconds"), "key": record["key"],
             **{f"id_{k}": v for k, v in record["identity"].items()}, "record": record}  # fmt: skip
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gift_lib import metrics, sweeps
+from gift_lib import metrics, results, sweeps
 from gift_lib import published as paper
 from gift_lib.config import CHOICES, Experiment, experiment
 from gift_lib.errors import ConfigError, DataError, nearest
@@ -21,8 +21,8 @@ from gift_lib.metrics import Estimate
 from gift_lib.sweeps import Sweep
 
 METRICS = paper.METRICS
-#: Results that are references and not sequences: see `metrics.summary`.
-FORMS = {"upper-bound": "alone", "joint": "joint"}
+#: References of their own form: they have sweeps of their own.
+REFERENCES = ("upper-bound", "joint")
 #: The sweep behind Table 1 and Table 2.
 MAIN = {"I": "table1", "II": "table2"}
 BASELINE, OURS = "l2", "gift"
@@ -38,7 +38,7 @@ Metric = Callable[[Mapping], float | None]
 
 def numbers(record: Mapping) -> dict[str, float | None]:
     """All metrics of one record (percent), None where its form does not define them."""
-    return metrics.summary(record["result"]["R"], FORMS.get(record["config"]["method"], "continual"))
+    return metrics.summary(record["result"]["R"], results.form_of(record))
 
 
 def records(frame: pd.DataFrame) -> list[Mapping]:
@@ -91,7 +91,7 @@ def values(found: Mapping[int, Mapping], metric: str) -> dict[int, float]:
 
 
 def _number(record: Mapping, metric: str) -> float | None:
-    R, form = record["result"]["R"], FORMS.get(record["config"]["method"], "continual")
+    R, form = record["result"]["R"], results.form_of(record)
     return metrics.METRICS[metric](R) if form == "continual" and len(R) > 1 else numbers(record)[metric]
 
 
@@ -165,7 +165,7 @@ def main_sweep(frame: pd.DataFrame, order: str, scale: str = "mini") -> Sweep:
     if order not in MAIN:
         raise ConfigError(f"no table is published for order {order!r}: use 'I' or 'II'.")
     sweep = sweeps.load(MAIN[order], scale)
-    known = set(_methods(sweep).values()) | set(FORMS)
+    known = set(_methods(sweep).values()) | set(REFERENCES)
     own = [] if frame.empty else [m for m in dict.fromkeys(frame["method"]) if m not in known]
     cells = [sweeps.Cell(sweep.name, m, experiment(scale, method=m, order=order)) for m in own]
     cells = [c for c in cells if by_variant(frame, Sweep(sweep.name, "", "", (c,)))[c.variant]]
@@ -274,7 +274,7 @@ def _mean_per_task(found: Iterable[Mapping], metric: str) -> dict[str, float]:
     parts = []
     for record in found:
         tasks, R = record["result"]["tasks"], record["result"]["R"]
-        form = FORMS.get(record["config"]["method"], "continual")
+        form = results.form_of(record)
         if form == "continual":
             parts.append(metrics.per_task(R, tasks)[metric])
         elif metric == "Last":

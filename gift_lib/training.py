@@ -118,7 +118,7 @@ def _run(e: Experiment, runtime: Runtime, identity: dict, state: Path) -> result
     run_block = {"seconds": time.perf_counter() - started, "stages": dict(stages), "resumed": bool(saved),
                  "peak_memory_bytes": results.peak_memory_bytes(runtime.device),
                  **results.environment(runtime.device)}  # fmt: skip
-    return results.make(e, identity, _result(tasks, done), run_block)
+    return results.make(e, identity, _result(tasks, method, done), run_block)
 
 
 def fit(
@@ -298,9 +298,10 @@ def build_method(e: Experiment, runtime: Runtime, task_count: int) -> Method:
     return methods.build(clip, e, resources)
 
 
-def _result(tasks: list[Task], done: Progress) -> dict[str, Any]:
+def _result(tasks: list[Task], method: Method, done: Progress) -> dict[str, Any]:
     losses = {t: {k: _windows(v) for k, v in terms.items()} for t, terms in done.losses.items()}
     return {
+        "form": method.form,
         "tasks": [t.name for t in tasks],
         "R": [[round(x, 4) for x in row] for row in done.R],
         "zero_shot": [round(x, 4) for x in done.zero_shot],

@@ -9,6 +9,7 @@ from gift_lib import results, sweeps
 from gift_lib.config import Experiment
 
 TASKS = ["a", "b", "c", "d"]
+FORMS = {"joint": "joint", "upper-bound": "alone"}
 
 
 def record(e: Experiment, level: float = 60.0, noise: float = 0.5, **changes) -> dict:
@@ -20,7 +21,8 @@ def record(e: Experiment, level: float = 60.0, noise: float = 0.5, **changes) ->
     identity = results.identity("world", "clip", "pipeline")
     run |= {k: v for k, v in changes.items() if k in run}
     identity |= {k: v for k, v in changes.items() if k in identity}
-    result = {"tasks": TASKS, "R": R.tolist(), "zero_shot": [50.0] * len(TASKS), "losses": {}, "synthetic": []}
+    result = {"form": FORMS.get(e.method, "continual"), "tasks": TASKS, "R": R.tolist()}
+    result |= {"zero_shot": [50.0] * len(TASKS), "losses": {}, "synthetic": []}
     return results.make(e, identity, result, run)
 
 
@@ -31,5 +33,5 @@ def sweep_records(name: str, level: Callable[[str], float | None], noise: float 
 
 
 def frame(records: list[dict]) -> pd.DataFrame:
-    """What `results.load_frame` gives for these records, references of one row included."""
-    return pd.DataFrame([{**r["config"], "record": r} for r in records])
+    """What `results.load_frame` gives for these records."""
+    return results.load_frame(records)
