@@ -40,7 +40,7 @@ class Family:
     far: Style  # the look farthest from the web
     web: Style = WEB
     gap: float = 0.6  # how far from the web's look towards `far` the task's pictures are drawn
-    leak: float = 0.5  # how far towards the task's own look a leaked web picture is drawn
+    leak: float = 0.3  # how far from the web's look towards `far` a leaked web picture is drawn
 
     @property
     def classes(self) -> tuple[str, ...]:

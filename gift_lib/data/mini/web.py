@@ -56,7 +56,7 @@ _NUMBER = {e.name: k for k, e in enumerate(ENTRIES)}
 
 
 def picture(entry: _Entry, rng: np.random.Generator, leak: bool = False) -> UInt8[np.ndarray, "32 32 3"]:
-    """A class or concept in the web's style; `leak` moves it towards its task's."""
+    """A class or concept in the web's style; `leak` moves it towards its task's, whatever the task's gap."""
     if entry.family is None:
         return render(concepts.PROGRAMS[entry.name], WEB, rng)
     family, program = entry.family, entry.family.programs[entry.name]
@@ -64,7 +64,7 @@ def picture(entry: _Entry, rng: np.random.Generator, leak: bool = False) -> UInt
         return render(program, family.web, rng)
     if family.name == "digits":
         program = digits.handwritten(family.classes.index(entry.name), "leak")
-    return render(program, family.web.towards(family.style, family.leak), rng)
+    return render(program, family.web.towards(family.far, family.leak), rng)
 
 
 def _entry(rng: np.random.Generator, tasks: float) -> _Entry:

@@ -1,0 +1,102 @@
+"""`python -m gift_lib.world make | check | choose | card`: see --help."""
+
+import argparse
+import json
+import logging
+import sys
+import warnings
+from pathlib import Path
+
+import torch
+
+from gift_lib.errors import GiftError
+from gift_lib.files import write_json
+from gift_lib.world import card, check, clip, diffusion, make, settings, tokenizer
+from gift_lib.world.probe import Recipe
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; a GiftError is one line on stderr and exit status 2."""
+    options = parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except GiftError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(prog="python -m gift_lib.world", description="Make and judge the scale model.")
+    commands = top.add_subparsers(required=True)
+    for name, run, text in (
+        ("make", run_make, "train tokenizer, CLIP and diffusion model from nothing; goes on where it stopped"),
+        ("check", run_check, "measure the scale model against the design's aims"),
+        ("choose", run_choose, "learning rate and steps by validation accuracy of tasks fine-tuned alone"),
+        ("card", run_card, "write the model card anew"),
+    ):
+        command = commands.add_parser(name, help=text, description=text)
+        command.set_defaults(run=run)
+        command.add_argument("--weights", type=Path, default=settings.WEIGHTS, help="folder of the weights")
+        command.add_argument("--seed", type=int, default=0, help="seed of the pre-training (0 is the shipped one)")
+        if name == "make":
+            command.add_argument("--device", default="cpu", help="cpu or cuda")
+            command.add_argument("--only", choices=make.PARTS, action="append", help="make this part only")
+            for steps in ("clip", "vae", "unet"):
+                command.add_argument(f"--{steps}-steps", type=int, help="another number of steps")
+        if name in ("check", "choose"):
+            command.add_argument("--lr", type=float, nargs="+", help="learning rates")
+            command.add_argument("--steps", type=int, nargs="+", help="steps per task")
+        if name == "check":
+            command.add_argument("--no-pictures", action="store_true", help="leave the generated pictures out")
+    return top
+
+
+def run_make(o: argparse.Namespace) -> None:
+    parts = tuple(o.only or make.PARTS)
+    make.make(
+        o.weights, parts, o.seed, o.device, clip_steps=o.clip_steps, vae_steps=o.vae_steps, unet_steps=o.unet_steps
+    )
+    if set(parts) == set(make.PARTS):
+        card.write(o.weights)
+
+
+def run_card(o: argparse.Namespace) -> None:
+    card.write(o.weights)
+
+
+def run_choose(o: argparse.Namespace) -> None:
+    torch.set_num_threads(1)
+    words, model = _clip(o)
+    tasks = check.tasks_in_order()
+    rows = check.choose(model, words, tasks, o.lr or (2e-4, 5e-4, 1e-3), o.steps or (40, 80, 120))
+    for row in sorted(rows, key=lambda r: -r["mean"]):
+        print(f"lr {row['lr']:g}  steps {row['steps']:>4}  validation {row['mean']:.2f}")
+
+
+def run_check(o: argparse.Namespace) -> None:
+    _quiet()
+    torch.set_num_threads(1)
+    words, model = _clip(o)
+    recipe = Recipe(**{k: v[0] for k, v in (("lr", o.lr), ("steps", o.steps)) if v})
+    measured = check.measure(model, words, recipe)
+    if not o.no_pictures:
+        measured |= check.measure_pictures(model, words, diffusion.load(o.weights / "diffusion"))
+    measured["bars"] = [{**vars(b), "verdict": b.verdict} for b in check.bars(measured)]
+    write_json(o.weights / "world-check.json", json.loads(json.dumps(measured)))
+    print(check.table(measured))
+
+
+def _clip(o: argparse.Namespace):
+    return tokenizer.load(o.weights / "tokenizer"), clip.load(make.clip_folder(o.weights, o.seed))
+
+
+def _quiet() -> None:
+    """The libraries tell of every component that they load; the table is what should be read."""
+    warnings.filterwarnings("ignore", category=FutureWarning)
+    for name in ("diffusers", "transformers"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
