@@ -18,6 +18,7 @@ from tqdm.auto import tqdm
 from gift_lib import checkpoint, data, methods, results
 from gift_lib.clip import load as load_clip
 from gift_lib.config import Experiment
+from gift_lib.data.cache import train_view
 from gift_lib.errors import ConfigError, NumericsError
 from gift_lib.evaluation import evaluate
 from gift_lib.files import cache_root
@@ -167,9 +168,8 @@ class Batches:
 
     def __call__(self, step: int) -> Batch:
         index, device = self.real(step), self.method.resources.device
-        pixels = self.split.images.batch(index).to(device)
         crop = seeded(self.e.seed, self.t, "crop", step)
-        images = self.method.clip.preprocess.train(pixels, crop)
+        images = train_view(self.split.images, index, self.method.clip.preprocess, crop, device)
         return Batch(step, images, self.split.labels[index].to(device), self.drawn(step))
 
 
