@@ -1,12 +1,13 @@
 """What the book's pages share: a function's source as it stands, and what the records say."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pandas as pd
 from IPython.display import Code, Markdown
+from matplotlib.figure import Figure
 
-from gift_lib import results, tables
+from gift_lib import findings, plots, results, sweeps, tables
 from gift_lib.repository import records_folder
 
 
@@ -27,3 +28,68 @@ def evidence(sweep: str, scale: str = "mini") -> Markdown:
     if any(tables.by_variant(frame, tables.sweeps.load(sweep, scale)).values()):
         lines.append(tables.markdown(tables.pretty(tables.ablation(frame, sweep, scale))))
     return Markdown("\n\n".join(lines))
+
+
+def table(order: str, scale: str = "mini") -> Markdown:
+    """Table 1 (Order I) or 2 (Order II): how complete it is, then published beside ours, differences and tests."""
+    frame = records()
+    text = tables.markdown(tables.pretty(tables.main(frame, order, scale)))
+    return Markdown(f"{tables.status(frame, tables.MAIN[order], scale)}\n\n{text}")
+
+
+def per_task(sweep: str, metric: str, scale: str = "mini") -> Markdown:
+    """A metric per task of every row of a sweep that has records, means over seeds."""
+    frame = records()
+    found = tables.per_task(frame, sweeps.load(sweep, scale), metric)
+    if not found.shape[1]:
+        return Markdown(tables.status(frame, sweep, scale))
+    shown = found.map(lambda v: "" if pd.isna(v) else f"{v:.1f}").rename_axis(f"{metric} (%)")
+    return Markdown(tables.markdown(shown))
+
+
+def ranking(order: str, scale: str = "mini") -> Markdown:
+    """Where the order of methods differs from the paper's, in words."""
+    frame = records()
+    return Markdown(
+        "\n\n".join(findings.ranking(frame, order, scale)) or tables.status(frame, tables.MAIN[order], scale)
+    )
+
+
+def meaning(sweep: str, scale: str = "mini") -> Markdown:
+    """What a sweep's settings change, in words."""
+    frame = records()
+    return Markdown("\n\n".join(findings.differences(frame, sweep, scale)) or tables.status(frame, sweep, scale))
+
+
+def matrix(sweep: str, variant: str, scale: str = "mini") -> Figure | Markdown:
+    """The mean accuracy matrix of a row of a sweep."""
+    frame = records()
+    found = tables.by_variant(frame, sweeps.load(sweep, scale))[variant]
+    return plots.heatmap(plots.mean_record(list(found.values()))) if found else _missing(frame, sweep, scale)
+
+
+def points(sweep: str, scale: str = "mini") -> Figure | Markdown:
+    """A sweep's means with intervals, published values in panels beside them."""
+    frame, loaded = records(), sweeps.load(sweep, scale)
+    numbers = tables.estimates(frame, loaded)
+    if not any(v for row in numbers.values() for v in row.values()):
+        return _missing(frame, sweep, scale)
+    return plots.points(numbers, paper=tables.published_of(loaded) or None, default=tables.default_variant(loaded))
+
+
+def transfer_last(order: str, scale: str = "mini") -> Figure | Markdown:
+    """Transfer against Last for every method of Table 1 or 2 that has records."""
+    frame = records()
+    sweep = tables.main_sweep(frame, order, scale)
+    title = {c.variant: c.experiment.method for c in sweep.cells}
+    numbers = {title[v]: row for v, row in tables.estimates(frame, sweep).items() if row["Last"]}
+    return plots.transfer_last(numbers) if numbers else _missing(frame, tables.MAIN[order], scale)
+
+
+def _missing(frame: pd.DataFrame, sweep: str, scale: str) -> Markdown:
+    return Markdown(tables.status(frame, sweep, scale))
+
+
+def scores(runs: Mapping[str, Mapping]) -> pd.DataFrame:
+    """Transfer, Avg and Last of runs made on the page, the untouched model first."""
+    return findings.scores(runs)

@@ -1,0 +1,69 @@
+"""Findings: sentences that follow records made by hand."""
+
+import pandas as pd
+import pytest
+
+from gift_lib import findings, published, sweeps
+from gift_lib.metrics import Estimate
+from tests.fixtures_records import frame, record, sweep_records
+
+EMPTY = pd.DataFrame(columns=["scale", "method", "record"])
+
+
+def as_published(variant: str) -> float:
+    """The published Avg: then every pair that differs clearly stands in the published order."""
+    rows = published.rows("table1").set_index("row")["Avg"]
+    return float(rows[variant])
+
+
+def test_pairs_follow_the_published_order():
+    found = findings.pairs(frame(sweep_records("table1", as_published, noise=0.01)))
+    assert len(found) == 9 * 8 / 2
+    assert {p.verdict for p in found} == {"as published"}
+    assert all(p.published > 0 for p in found)
+
+
+def test_a_reversed_pair_is_named():
+    level = {"ZSCL": 70.0, "GIFT": 60.0}
+    found = frame(sweep_records("table1", level.get, noise=0.05))
+    (pair,) = findings.pairs(found)
+    assert (pair.first, pair.second, pair.verdict) == ("GIFT", "ZSCL", "reversed")
+    text = findings.ranking(found)[1]
+    assert "Of 1 pairs of methods 0 stand in the published order, 1 in the reverse one" in text
+    assert "Reversed: ZSCL above GIFT by 10.0 (published: 1.9 below)" in text
+
+
+@pytest.mark.parametrize(
+    ("p", "ours", "gap", "verdict"),
+    [
+        (0.001, 2.0, 1.0, "as published"),
+        (0.001, -2.0, 1.0, "reversed"),
+        (0.2, -2.0, 1.0, "undecided"),
+        (None, 2.0, 1.0, "undecided"),
+        (0.001, 2.0, 0.0, "undecided"),
+    ],
+)
+def test_verdicts(p, ours, gap, verdict):
+    assert findings.Pair("Avg", "a", "b", Estimate(ours, 1.0, 5), p, gap).verdict == verdict
+
+
+def test_nothing_is_said_without_records():
+    assert findings.ranking(EMPTY) == []
+    assert findings.differences(EMPTY, "ablation-loss") == []
+
+
+def test_differences_tell_clear_from_unclear_and_quote_the_paper():
+    level = {"Contrastive": 60.0, "Feat. Dist.": 50.0, "Image-only": 60.0, "Text-only": 60.0}
+    text = findings.differences(frame(sweep_records("ablation-loss", level.get)), "ablation-loss")
+    assert [t.split("**")[1] for t in text] == list(published.METRICS)
+    clear, unclear = text[2].split("not told apart from it")
+    assert "*Feat. Dist.* -10.0" in clear and "(published -4.5)" in clear
+    assert "*Image-only*" in unclear and "*Text-only*" in unclear
+
+
+def test_scores_begin_with_the_untouched_model():
+    e = sweeps.load("table1").cells[-1].experiment
+    table = findings.scores({"GIFT": record(e, level=60.0, noise=0.0)})
+    assert list(table.index) == ["Zero-shot", "GIFT"]
+    assert table.loc["Zero-shot"].tolist() == [50.0, 50.0, 50.0]
+    assert table.loc["GIFT"].tolist() == [60.0, 60.0, 60.0]
