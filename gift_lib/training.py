@@ -23,7 +23,7 @@ from gift_lib.errors import ConfigError, NumericsError
 from gift_lib.evaluation import evaluate
 from gift_lib.files import cache_root
 from gift_lib.generate import SyntheticSet, synthesize, weights_digest
-from gift_lib.methods.base import Batch, Method, Resources, Shuffle, seeded
+from gift_lib.methods.base import Batch, Method, Resources, Shuffle, Terms, seeded
 from gift_lib.pool import prompt_stream
 from gift_lib.tasks import Task
 
@@ -146,7 +146,7 @@ def fit(
     method.model.train()
     with bar:
         while done.step < steps:
-            terms = learner.step(batches(done.step), done.step)
+            terms = learner.step(batches(done.step))
             for name, value in terms.items():
                 curves.setdefault(name, []).append(value)
             done.step += 1
@@ -186,27 +186,32 @@ class Learner:
         )  # fmt: skip
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.e.precision == "fp16")
 
-    def step(self, batch: Batch, step: int) -> dict[str, float]:
+    def step(self, batch: Batch) -> dict[str, float]:
         """One optimiser step; the value of every loss term. Raises NumericsError where one is not finite."""
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(step, self.steps, self.e.warmup, self.lr)
+            group["lr"] = learning_rate(batch.step, self.steps, self.e.warmup, self.lr)
         self.optimizer.zero_grad(set_to_none=True)
-        with self.method.clip.autocast():
-            terms = self.method.loss(batch)
-        values = {k: float(v.detach()) for k, v in {**terms.task, **terms.preserve}.items()}
-        self._check(values, step)
         # The gradient of what preserves comes first and alone: AWC reads it before the task's is added.
-        if terms.preserve:
-            self.scaler.scale(sum(terms.preserve.values())).backward()
+        preserved = self._backward(self.method.preserve, batch)
         penalty = self.method.penalty
-        if penalty is not None and terms.preserve:
+        if penalty is not None and preserved:
             penalty.update(self.parameters, unscale=1.0 / self.scaler.get_scale())
-        self.scaler.scale(sum(terms.task.values())).backward()
+        learned = self._backward(self.method.loss, batch)
         self.scaler.unscale_(self.optimizer)
         if penalty is not None:
             penalty.add_gradient(self.parameters, self.e.consolidation_weight)
         self.scaler.step(self.optimizer)
         self.scaler.update()
+        return learned | preserved
+
+    def _backward(self, terms_of: Callable[[Batch], Terms], batch: Batch) -> dict[str, float]:
+        """Add the gradient of the sum of some terms to `.grad`; their values."""
+        with self.method.clip.autocast():
+            terms = terms_of(batch)
+        values = {k: float(v.detach()) for k, v in terms.items()}
+        self._check(values, batch.step)
+        if terms:
+            self.scaler.scale(sum(terms.values())).backward()
         return values
 
     def _check(self, values: dict[str, float], step: int) -> None:

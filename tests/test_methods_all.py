@@ -157,7 +157,7 @@ class Half(Method):
         return self.option["share"] * super().learning_rate(task)
 
     def loss(self, batch: Batch) -> Terms:
-        return Terms({"ce": self.cross_entropy(batch)})
+        return {"ce": self.cross_entropy(batch)}
 '''
 
 

@@ -26,7 +26,7 @@ def test_l2_adds_the_penaltys_gradient_to_that_of_continual_finetune(weight):
                 p.add_(shift)
         m.model.train()
         x = m.clip.preprocess.train(task.train.images.pixels[:8], g.manual_seed(0))
-        learner.step(Batch(0, x, task.train.labels[:8], torch.empty(0, dtype=torch.int64)), 0)
+        learner.step(Batch(0, x, task.train.labels[:8], torch.empty(0, dtype=torch.int64)))
         gradients.append({n: p.grad for n, p in m.parameters().items()})
     for n, plain in gradients[0].items():
         torch.testing.assert_close(gradients[1][n], plain + 2 * weight * shift, rtol=1e-4, atol=1e-5)

@@ -1,7 +1,7 @@
 """What a method is: the hooks that the one training loop calls, and nothing else."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
@@ -28,16 +28,8 @@ class Batch:
     synthetic: Int64[Tensor, " m"]
 
 
-@dataclass(frozen=True)
-class Terms:
-    """The loss of one step: named terms of the task, and named terms that only preserve.
-
-    The loop differentiates `preserve` first, so that adaptive weight consolidation finds its
-    gradient alone in `.grad`, then `task`. Both dicts hold weighted scalars; the loss is their sum.
-    """
-
-    task: dict[str, Tensor]
-    preserve: dict[str, Tensor] = field(default_factory=dict)
+#: Named scalars, weighted; the loss of a step is the sum of those of `preserve` and of `loss`.
+Terms = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -125,9 +117,17 @@ class Method:
         self.task = task
         self.class_tokens = self.clip.tokenize(task.prompts()).to(self.resources.device)
 
+    def preserve(self, batch: Batch) -> Terms:
+        """The terms of one step that only preserve (distillation); here none.
+
+        The loop differentiates them before it asks for `loss`, so that adaptive weight consolidation
+        finds their gradient alone in `.grad`, and the two graphs are never in memory together.
+        """
+        return {}
+
     def loss(self, batch: Batch) -> Terms:
-        """The terms of one step; here cross-entropy over the task's classes, label smoothing 0.2."""
-        return Terms({"ce": self.cross_entropy(batch)})
+        """The terms of one step that learn the task; here cross-entropy over its classes, label smoothing 0.2."""
+        return {"ce": self.cross_entropy(batch)}
 
     def after_step(self, step: int) -> None:
         """Called after the optimiser's step with the number of steps done in this task, from 1."""

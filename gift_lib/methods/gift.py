@@ -40,10 +40,7 @@ class Gift(Method):
         with as_teacher(self, wise_weight(e.teacher)):
             self.teacher = Teacher.of(self.clip, synthetic.images, self.prompt_tokens, self.resources)
 
-    def loss(self, batch: Batch) -> Terms:
-        return Terms({"ce": self.cross_entropy(batch)}, self.preserve(batch))
-
-    def preserve(self, batch: Batch) -> dict[str, Tensor]:
+    def preserve(self, batch: Batch) -> Terms:
         """alpha CD (or another distillation) and beta ITA of one batch of synthetic pairs."""
         e = self.experiment
         which = batch.synthetic.to(self.resources.device)

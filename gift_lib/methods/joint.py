@@ -67,7 +67,7 @@ class Joint(Method):
     def loss(self, batch: Batch) -> Terms:
         images = encode_images(self.model, batch.images)
         logits = losses.similarity(images, encode_texts(self.model, self.class_tokens), self.scale)
-        return Terms({"ce": within(logits, batch.labels, self.same, self.experiment.label_smoothing)})
+        return {"ce": within(logits, batch.labels, self.same, self.experiment.label_smoothing)}
 
 
 def within(

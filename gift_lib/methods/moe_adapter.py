@@ -75,7 +75,7 @@ class MoEAdapter(Method):
 
     def loss(self, batch: Batch) -> Terms:
         self.routing.seed = (self.experiment.seed, self.task_index, batch.step)
-        return Terms({"ce": self.cross_entropy(batch)})
+        return super().loss(batch)
 
     def after_task(self, task: Task) -> None:
         for m in self.mixtures.values():

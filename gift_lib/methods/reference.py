@@ -63,8 +63,8 @@ class ReferenceDistillation(Method):
         drawn = torch.cat([draw(step) for step in range(self.steps(task))])
         return Reference.of(self, task.train.images, tokens, drawn=drawn)
 
-    def loss(self, batch: Batch) -> Terms:
-        return Terms({"ce": self.cross_entropy(batch)}, {"kd": self.distil(batch.step)} if self.reference else {})
+    def preserve(self, batch: Batch) -> Terms:
+        return {"kd": self.distil(batch.step)} if self.reference else {}
 
     def distil(self, step: int) -> Float[Tensor, ""]:
         """The distillation on the reference pictures of a step."""

@@ -88,7 +88,7 @@ def check_equal(plain: Plain, ours: Learner, batch: Batch) -> None:
         for p in params:
             p.add_(torch.randn_like(p), alpha=1e-2 * float(p.std(correction=0)) + 1e-4)
     start, outcomes = [p.detach().clone() for p in params], []
-    for step in (lambda: plain.step(batch), lambda: ours.step(batch, 0)):
+    for step in (lambda: plain.step(batch), lambda: ours.step(batch)):
         values = step()
         outcomes.append((values, [p.grad.clone() for p in params]))
         with torch.no_grad():
@@ -110,6 +110,6 @@ def measure(clip: Clip, classes: int, batch: int, device: str, pairs: int, note:
     share = teacher / batch * PICTURES / STEPS
     name = f"step, {clip.name.split('/')[0]}, {classes} classes, {batch} + {batch}"
     return compare(
-        name, "step", lambda: plain.step(one), lambda: ours.step(one, 0),
+        name, "step", lambda: plain.step(one), lambda: ours.step(one),
         pairs=pairs, device=device, extra=share, note=note,
     )  # fmt: skip
