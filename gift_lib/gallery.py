@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from gift_lib.errors import ConfigError
-from gift_lib.plots import SERIES_COLOURS, WIDTH, themed
+from gift_lib.plots import SERIES_COLOURS, WIDTH, Drawing, themed
 from gift_lib.tasks import Task
 
 Pictures = UInt8[Tensor, "n 3 h w"]
@@ -34,7 +34,7 @@ def contact_sheet(rows: Mapping[str, Sequence[Pictures]], titles: Sequence[str])
     """One row per task and one block of pictures per title, side by side; small pictures are not smoothed."""
     if any(len(blocks) != len(titles) for blocks in rows.values()):
         raise ConfigError(f"every row needs {len(titles)} blocks of pictures, one for each of {', '.join(titles)}.")
-    figure = Figure(figsize=(WIDTH, WIDTH * 0.115 * len(rows) + 0.3), layout="constrained")
+    figure = Drawing(figsize=(WIDTH, WIDTH * 0.115 * len(rows) + 0.3), layout="constrained")
     axes = figure.subplots(len(rows), len(titles), squeeze=False)
     for line, (name, blocks) in zip(axes, rows.items(), strict=True):
         for panel, pictures in zip(line, blocks, strict=True):
@@ -61,8 +61,8 @@ def _strip(pictures: Pictures, gap: int = 2) -> np.ndarray:
 def bars(series: Mapping[str, Mapping[str, float]], unit: str = "%") -> Figure:
     """Values by name as horizontal bars, the first series wide and filled, the others as marks across it."""
     (main, values), *others = series.items()
-    names = list(values)
-    figure = Figure(figsize=(WIDTH, 0.3 * len(names) + 1.0), layout="constrained")
+    names = list(values.keys())
+    figure = Drawing(figsize=(WIDTH, 0.3 * len(names) + 1.0), layout="constrained")
     axis = figure.subplots()
     places = np.arange(len(names))
     axis.barh(places, [values[n] for n in names], height=0.6, color=SERIES_COLOURS[0], label=main)

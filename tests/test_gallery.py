@@ -1,6 +1,7 @@
 """Contact sheets show what they say."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -41,7 +42,7 @@ def test_a_missing_block_is_one_clear_error():
 
 
 def test_bars_show_every_value_in_the_given_order():
-    figure = gallery.bars({"ours": {"b": 30.0, "a": 70.0}, "chance": {"a": 10.0, "b": 20.0}})
+    figure = gallery.bars({"ours": pd.Series({"b": 30.0, "a": 70.0}), "chance": {"a": 10.0, "b": 20.0}})
     axis = figure.axes[0]
     assert [bar.get_width() for bar in axis.patches] == [30.0, 70.0]
     assert axis.lines[0].get_xdata().tolist() == [20.0, 10.0]

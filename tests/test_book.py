@@ -1,0 +1,137 @@
+"""The book's files keep the rules that its readers, Colab and the strict build rely on."""
+
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+
+from gift_lib import repository
+from gift_lib.errors import ConfigError
+
+ROOT = repository.ROOT
+NOTEBOOKS = sorted(p for p in (ROOT / "notebooks").rglob("*.ipynb") if ".ipynb_checkpoints" not in p.parts)
+LONGEST_CELL = 15
+
+
+def entries(node) -> list[str]:
+    """Every page that a table of contents names."""
+    if isinstance(node, list):
+        return [e for item in node for e in entries(item)]
+    if not isinstance(node, dict):
+        return []
+    return [v for k, v in node.items() if k in ("file", "root")] + [e for v in node.values() for e in entries(v)]
+
+
+PAGES = entries(yaml.safe_load((ROOT / "book" / "_toc.yml").read_text()))
+
+
+def test_every_page_of_the_contents_exists_once():
+    missing = [p for p in PAGES if not any((ROOT / f"{p}{end}").exists() for end in (".md", ".ipynb"))]
+    assert missing == []
+    assert len(PAGES) == len(set(PAGES)) > 0
+
+
+def test_every_notebook_is_a_page():
+    pages = {str(p.relative_to(ROOT).with_suffix("")) for p in NOTEBOOKS}
+    assert pages - set(PAGES) == set()
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_notebook_keeps_the_conventions(path):
+    notebook = nbformat.read(path, 4)
+    nbformat.validate(notebook)
+    code = [c for c in notebook.cells if c.cell_type == "code"]
+    assert code[0].source == repository.first_cell(), "the first cell installs the library: see CONTRIBUTING.md"
+    tagged = [c for c in code if "parameters" in c.metadata.get("tags", [])]
+    assert len(tagged) == 1
+    assert all(re.fullmatch(r"\w+ = .+", line) for line in tagged[0].source.splitlines() if line[:1] != "#")
+    assert [c.id for c in code if c.outputs or c.execution_count] == [], "outputs are not committed"
+    assert [c.id for c in code if len(c.source.splitlines()) > LONGEST_CELL] == []
+    silent = [
+        b.id for a, b in zip(notebook.cells, notebook.cells[1:], strict=False) if {a.cell_type, b.cell_type} == {"code"}
+    ]
+    assert silent == [], "a sentence stands before every cell"
+    assert notebook.metadata.kernelspec.name == "python3"
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_every_figure_has_a_name_a_caption_and_an_alternative_text(path):
+    for cell in nbformat.read(path, 4).cells:
+        shown = cell.metadata.get("mystnb", {})
+        if "figure" in shown:
+            assert shown["figure"].get("name", "").startswith("fig-")
+            assert shown["figure"].get("caption")
+            assert shown.get("image", {}).get("alt")
+
+
+def test_figure_names_are_unique():
+    cells = [c for p in NOTEBOOKS for c in nbformat.read(p, 4).cells]
+    names = [c.metadata.mystnb.figure.name for c in cells if "figure" in c.metadata.get("mystnb", {})]
+    assert len(names) == len(set(names))
+
+
+def test_every_file_agrees_on_the_address():
+    """No file holds a GitHub address of this book's name that is not the one in gift_lib.repository."""
+    slug = repository.slug(repository.ADDRESS)
+    name = slug.split("/")[1]
+    for path in repository.places():
+        text = path.read_text(encoding="utf-8")
+        found = set(re.findall(rf"github(?:\.com)?/([\w.-]+/{re.escape(name)})(?![\w-])", text))
+        assert found <= {slug}, path
+    assert f'Repository = "{repository.ADDRESS}"' in (ROOT / "pyproject.toml").read_text()
+    assert f"url: {repository.ADDRESS}\n" in (ROOT / "_config.yml").read_text()
+
+
+def test_the_address_is_rewritten_everywhere_and_back(tmp_path):
+    places = [p.relative_to(ROOT) for p in repository.places()]
+    for place in places:
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / place).write_bytes((ROOT / place).read_bytes())
+    new = "https://github.com/Some-One/another.book"
+    changed = repository.rewrite(new, tmp_path)
+    old = repository.slug(repository.ADDRESS)
+    assert len(changed) > 3
+    assert not [p for p in repository.places(tmp_path) if old in p.read_text(encoding="utf-8")]
+    assert new in (tmp_path / "gift_lib" / "repository.py").read_text()
+    repository.rewrite(repository.ADDRESS, tmp_path, old=new)
+    assert all((tmp_path / p).read_bytes() == (ROOT / p).read_bytes() for p in places)
+
+
+@pytest.mark.parametrize("address", ["", "gift", "https://example.org/a/b", "https://github.com/only-owner"])
+def test_a_bad_address_is_one_clear_error(address):
+    with pytest.raises(ConfigError, match="OWNER/NAME"):
+        repository.slug(address)
+
+
+def test_records_go_to_the_book_in_a_clone():
+    assert repository.in_clone()
+    assert repository.records_folder() == ROOT / "book" / "results"
+
+
+def test_the_fingerprint_moves_with_the_library_and_with_records(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "book" / "_ext")
+    from gift_book import fingerprint
+
+    (tmp_path / "gift_lib").mkdir()
+    (tmp_path / "book" / "results" / "mini").mkdir(parents=True)
+    code, record = tmp_path / "gift_lib" / "a.py", tmp_path / "book" / "results" / "mini" / "r.json"
+    seen = {fingerprint(tmp_path)}
+    for path, text in ((code, "x = 1"), (code, "x = 2"), (record, "{}"), (record, "[]")):
+        path.write_text(text)
+        seen.add(fingerprint(tmp_path))
+    assert len(seen) == 5
+    (tmp_path / "gift_lib" / "__pycache__").mkdir()
+    (tmp_path / "gift_lib" / "__pycache__" / "a.pyc").write_bytes(b"1")
+    assert fingerprint(tmp_path) in seen
+
+
+def test_links_between_pages_lead_somewhere():
+    """Relative links in prose pages (roles are checked by the strict build)."""
+    for page in (p for p in PAGES if (ROOT / f"{p}.md").exists()):
+        path = ROOT / f"{page}.md"
+        for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", path.read_text(encoding="utf-8")):
+            assert (path.parent / target).exists() or any(
+                Path(f"{path.parent / target}{end}").exists() for end in (".md", ".ipynb")
+            ), f"{page}: {target}"
