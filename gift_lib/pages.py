@@ -8,6 +8,7 @@ from IPython.display import Code, Markdown
 from matplotlib.figure import Figure
 
 from gift_lib import findings, plots, results, sweeps, tables
+from gift_lib.published import METRICS
 from gift_lib.repository import records_folder
 
 
@@ -75,6 +76,17 @@ def points(sweep: str, scale: str = "mini") -> Figure | Markdown:
     if not any(v for row in numbers.values() for v in row.values()):
         return _missing(frame, sweep, scale)
     return plots.points(numbers, paper=tables.published_of(loaded) or None, default=tables.default_variant(loaded))
+
+
+def curve(sweep: str, xlabel: str, scale: str = "mini") -> Figure | Markdown:
+    """Each metric over a sweep whose variants are numbers."""
+    frame = records()
+    numbers = {float(v): row for v, row in tables.estimates(frame, sweeps.load(sweep, scale)).items()}
+    series = {m: {x: row[m] for x, row in numbers.items() if row[m]} for m in METRICS}
+    if not any(series.values()):
+        return _missing(frame, sweep, scale)
+    shown = {m: (list(points), list(points.values())) for m, points in series.items() if points}
+    return plots.lines(shown, xlabel=xlabel, ylabel="accuracy (%)", log=True)
 
 
 def transfer_last(order: str, scale: str = "mini") -> Figure | Markdown:
