@@ -58,7 +58,7 @@ def test_differences_tell_clear_from_unclear_and_quote_the_paper():
     text = findings.differences(frame([*worse, *alike]), "ablation-loss")
     assert [t.split("**")[1] for t in text] == list(published.METRICS)
     clear, unclear = text[2].split("not told apart from it")
-    assert "*Feat. Dist.* -10.0" in clear and "(published -4.5)" in clear
+    assert "*Feat. Dist.* -10" in clear and "(published -4.5)" in clear
     assert "*Image-only*" in unclear and "*Text-only*" in unclear
 
 
