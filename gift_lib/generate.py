@@ -8,7 +8,6 @@ batch by itself. So neither order, companions, interruption nor the number of pr
 import itertools
 import logging
 import multiprocessing
-import random
 import time
 import warnings
 from collections import Counter
@@ -39,7 +38,7 @@ from gift_lib.config import CHOICES, Experiment
 from gift_lib.errors import ConfigError, DataError, NumericsError, nearest
 from gift_lib.files import cache_root, digest, file_digest, read_json
 from gift_lib.pictures import Draw, PictureCache, Sampler, SyntheticSet
-from gift_lib.pool import ClassPool, concepts_of
+from gift_lib.pool import prompt_stream
 from gift_lib.tasks import Task, TensorImages
 
 __all__ = ["Draw", "PipelineSpec", "Sampler", "SyntheticSet", "draws", "generate", "load_pipeline", "synthesize"]
@@ -76,13 +75,11 @@ def draws(prompts: Sequence[str], base_seed: int, counts: Mapping[str, int] | No
 
 def plan(e: Experiment, tasks: Sequence[Task]) -> list[list[Draw]]:
     """The draws of every task of an experiment, in order: what its generation will need, known beforehand."""
-    pool, stream, counts = ClassPool.of(e, concepts_of(e), tasks), random.Random(e.pictures_seed), Counter()
+    counts: Counter[str] = Counter()
     planned = []
-    for task in tasks:
-        prompts = pool.sample(e.images_per_task, stream, e.prompt_draws)
+    for prompts in prompt_stream(e, tasks):
         planned.append(draws(prompts, e.pictures_seed, counts))
         counts.update(prompts)
-        pool.add(task)
     return planned
 
 

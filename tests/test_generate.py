@@ -17,7 +17,7 @@ import torch
 from diffusers import DiffusionPipeline
 from safetensors.torch import load_file, save_file
 
-from gift_lib import data, pictures
+from gift_lib import data, pictures, pool
 from gift_lib import generate as g
 from gift_lib.config import experiment
 from gift_lib.errors import ConfigError, DataError, NumericsError
@@ -85,14 +85,14 @@ def task(name: str, *classes: str) -> Task:
 
 
 def test_the_plan_is_what_the_loop_draws(monkeypatch):
-    monkeypatch.setattr(g, "concepts_of", lambda e: ("dog", "owl"))
+    monkeypatch.setattr(pool, "concepts_of", lambda e: ("dog", "owl"))
     e, tasks = experiment(images_per_task=6, prompt_draws=20, seed=3), [task("A", "x", "y"), task("B", "z")]
-    pool, stream, counts, loop = ClassPool(["dog", "owl"]), random.Random(3), Counter(), []
+    grown, stream, counts, loop = ClassPool(["dog", "owl"]), random.Random(3), Counter(), []
     for t in tasks:
-        prompts = pool.sample(6, stream, 20)
+        prompts = grown.sample(6, stream, 20)
         loop.append(draws(prompts, 3, counts))
         counts.update(prompts)
-        pool.add(t)
+        grown.add(t)
     assert g.plan(e, tasks) == loop
 
 
@@ -513,7 +513,7 @@ def test_real_pictures_stand_in(monkeypatch, tmp_path):
 
 
 def test_a_whole_experiment_is_prepared_at_once(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(g, "concepts_of", lambda e: ("dog", "owl"))
+    monkeypatch.setattr(pool, "concepts_of", lambda e: ("dog", "owl"))
     e = experiment(pipeline=str(folder), denoising_steps=1, images_per_task=5, prompt_draws=5)
     tasks = [task("A", "x", "y"), task("B", "z")]
     assert g.prepare(e, tasks, runtime(tmp_path)) == 10
