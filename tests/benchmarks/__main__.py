@@ -15,6 +15,7 @@ from tests.benchmarks import evaluation, models, step
 from tests.benchmarks.timing import Comparison, report, use_cpu_time
 
 PARTS = {"step": step.measure, "evaluation": evaluation.measure}
+NAMES = [*PARTS, "methods", "generation"]
 #: Activations that the plain step keeps per text token and block, in numbers (width 512, QuickGELU).
 PER_TOKEN_AND_BLOCK = 12_800
 
@@ -24,7 +25,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--depth", type=int, default=12, help="blocks per tower of ViT-B/16")
-    parser.add_argument("--only", nargs="+", choices=[*PARTS, "generation"], default=[*PARTS, "generation"])
+    parser.add_argument("--only", nargs="+", choices=NAMES, default=NAMES)
     parser.add_argument("--models", nargs="+", choices=["mini", "vit"], default=["mini", "vit"])
     parser.add_argument("--classes", nargs="+", type=int, default=[100, 397], help="for ViT-B/16")
     parser.add_argument("--cpu-time", action="store_true", help="CPU seconds instead of wall-clock, for a busy machine")
@@ -64,8 +65,8 @@ def main() -> None:
     for name in options.only:
         if name in PARTS:
             report(name, rows(PARTS[name], options), options.device)
-        elif importlib.util.find_spec("tests.benchmarks.generation"):
-            importlib.import_module("tests.benchmarks.generation").main(options.device)
+        elif importlib.util.find_spec(f"tests.benchmarks.{name}"):
+            importlib.import_module(f"tests.benchmarks.{name}").main(options.device)
 
 
 if __name__ == "__main__":
