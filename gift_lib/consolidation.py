@@ -2,7 +2,8 @@
 
 Every penalty is R(theta) = sum_i F_i (theta_i - theta_prev_i)^2 with F a constant of the step, so its
 gradient 2 F (theta - theta_prev) is known in closed form: it is added to `.grad` and no graph is built.
-The order of a step is
+The order of a step is::
+
     (alpha CD + beta ITA).backward();  penalty.update(params);  CE.backward();  penalty.add_gradient(params, w)
 """
 

@@ -105,7 +105,7 @@ def text_only(
 def alignment_targets(prompt_ids: Int64[Tensor, " n"], label_smoothing: float = 0.2) -> Float[Tensor, "n n"]:
     """Targets of ITA: pairs with equal prompts share the positive mass, then smoothing over all entries.
 
-    Row i is (1 - eps) / |{j: id_j = id_i}| on the pictures of its own prompt, plus eps / n everywhere.
+    Row i is ``(1 - eps) / |{j: id_j = id_i}|`` on the pictures of its own prompt, plus eps / n everywhere.
     The matrix is symmetric, so it serves both directions; each row sums to one.
     """
     _smoothing(label_smoothing)

@@ -71,7 +71,7 @@ class Watch:
 
     @torch.no_grad()
     def distance(self) -> float:
-        """|theta - theta_prev| over all trained weights; before the first task these are the pre-trained ones."""
+        """``|theta - theta_prev|`` over all trained weights; before the first task these are the pre-trained ones."""
         moved = [(p - self.method.initial[n]).square().sum() for n, p in self.method.parameters().items()]
         return float(torch.stack(moved).sum().sqrt())
 

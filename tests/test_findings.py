@@ -2,10 +2,10 @@
 
 import pandas as pd
 import pytest
+from fixtures_records import frame, record, sweep_records
 
 from gift_lib import findings, published, sweeps
 from gift_lib.metrics import Estimate
-from tests.fixtures_records import frame, record, sweep_records
 
 EMPTY = pd.DataFrame(columns=["scale", "method", "record"])
 

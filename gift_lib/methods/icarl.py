@@ -81,8 +81,8 @@ HERDING = {"dataset": by_dataset, "class": by_class}
 def herd(features: Float[Tensor, "n d"], m: int) -> Int64[Tensor, " m"]:
     """Indices of m rows whose mean follows the mean mu of all: greedily the one that brings it nearest.
 
-    iCaRL, algorithm 4: the k-th is argmin |mu - (x + S) / k| with S the sum of those before it, which
-    is argmin |x|^2 - 2 x . (k mu - S).
+    iCaRL, algorithm 4: the k-th is argmin ``|mu - (x + S) / k|`` with S the sum of those before it, which
+    is argmin ``|x|^2 - 2 x . (k mu - S)``.
     """
     mu, squares, total = features.mean(dim=0), features.square().sum(dim=1), torch.zeros_like(features[0])
     chosen = []

@@ -1,0 +1,53 @@
+"""The parts that pages share: with records, with some and with none."""
+
+import pytest
+from fixtures_records import frame, sweep_records
+from IPython.display import Markdown
+from matplotlib.figure import Figure
+
+from gift_lib import losses, pages, results
+
+PARTS = {
+    "table": ("I",), "per_task": ("table1", "Last"), "ranking": ("I",), "meaning": ("ablation-loss",),
+    "matrix": ("table1", "GIFT"), "points": ("ablation-loss",), "transfer_last": ("I",), "evidence": ("table1",),
+    "curve": ("ablation-images", "images"),
+}  # fmt: skip
+FIGURES = ("matrix", "points", "transfer_last", "curve")
+
+
+@pytest.fixture
+def some(monkeypatch):
+    """Records of two methods and of parts of two ablations."""
+    levels = {"table1": {"GIFT": 60.0, "ZSCL": 55.0}, "ablation-loss": {"Contrastive": 50.0, "Image-only": 45.0},
+              "ablation-images": {"32": 40.0, "64": 45.0}}  # fmt: skip
+    kept = frame([r for name, level in levels.items() for r in sweep_records(name, level.get)])
+    monkeypatch.setattr(pages, "records", lambda: kept)
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_without_records_a_page_says_which_command_makes_them(part, monkeypatch, tmp_path):
+    monkeypatch.setattr(pages, "records_folder", lambda: tmp_path)
+    shown = getattr(pages, part)(*PARTS[part])
+    assert isinstance(shown, Markdown)
+    sweep = "table1" if PARTS[part][0] == "I" else PARTS[part][0]
+    assert f"make sweep NAME={sweep}" in shown.data
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_with_records_it_shows_them(part, some):
+    shown = getattr(pages, part)(*PARTS[part])
+    assert isinstance(shown, Figure if part in FIGURES else Markdown)
+    if part == "table":
+        assert "20 of 66 runs are here" in shown.data
+        assert shown.data.count("\n| ") == 1 + 10  # the head and a row per method
+
+
+def test_source_is_the_function_as_it_stands():
+    assert "def kd_rows(" in pages.source(losses.kd_rows).data
+
+
+def test_all_records_load_as_one_frame(monkeypatch, tmp_path):
+    for r in sweep_records("ablation-loss", {"Contrastive": 50.0}.get):
+        results.write(r, tmp_path)
+    monkeypatch.setattr(pages, "records_folder", lambda: tmp_path)
+    assert len(pages.records()) == 5
