@@ -1,0 +1,52 @@
+"""Watching distillation: zero at the start, and no influence on what is watched."""
+
+import pytest
+import torch
+
+from gift_lib import data, training
+from gift_lib.config import experiment
+from gift_lib.errors import ConfigError
+from gift_lib.generate import synthesize
+from gift_lib.overfitting import COLUMNS, Pairs, overfitting
+from gift_lib.pool import prompt_stream
+from gift_lib.training import Progress, Runtime, build_method, fit
+
+SMALL = {"tasks": ("terrain", "digits"), "steps": 4, "images_per_task": 8, "denoising_steps": 2,
+         "batch_size": 8, "synthetic_batch_size": 4}  # fmt: skip
+
+
+@pytest.fixture
+def runtime(tmp_path):
+    return Runtime(cache_dir=str(tmp_path), progress=False)
+
+
+@pytest.fixture
+def trained(runtime):
+    """A method after its first task, trained by the loop alone."""
+    e = experiment(**SMALL)
+    tasks = data.load_tasks(e)
+    synthetic = synthesize(e, next(prompt_stream(e, tasks)), {}, runtime)
+    method = build_method(e, runtime, len(tasks))
+    fresh = Pairs.of(method, synthetic).distillation(method, 4)
+    fit(method, 0, tasks[0], synthetic, runtime, Progress(), lambda **_: None)
+    return method, fresh
+
+
+def test_a_model_agrees_with_itself(trained):
+    assert abs(trained[1]) < 1e-5
+
+
+def test_watching_changes_nothing(trained, runtime):
+    method, _ = trained
+    table = overfitting(experiment(**SMALL), held_out=6, every=2, runtime=runtime)
+    assert tuple(table.columns) == COLUMNS
+    assert table["step"].tolist() == [1, 2, 4]
+    assert (table[["training", "held out", "distance"]] > 0).all(axis=None)
+    moved = [(p - method.initial[n]).square().sum() for n, p in method.parameters().items()]
+    assert table["distance"].iloc[-1] == pytest.approx(float(torch.stack(moved).sum().sqrt()), rel=1e-5)
+
+
+def test_a_method_without_drawings_is_refused(monkeypatch, runtime):
+    monkeypatch.setattr(training, "build_method", None)
+    with pytest.raises(ConfigError, match="draws no pictures"):
+        overfitting(experiment(**SMALL).replace(method="finetune"), runtime=runtime)
