@@ -1,7 +1,7 @@
 """What tables say, as sentences: pages state a finding by code, so that no text outlives the records behind it."""
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +9,7 @@ import pandas as pd
 
 from gift_lib import metrics, sweeps, tables
 from gift_lib import published as paper
+from gift_lib.claims import Judged
 from gift_lib.metrics import Estimate
 
 #: p-values below this (after Holm's correction) count as a difference.
@@ -111,3 +112,26 @@ def scores(runs: Mapping[str, Mapping]) -> pd.DataFrame:
     zero = [first["zero_shot"]] * len(first["zero_shot"])
     rows = {"Zero-shot": metrics.summary(zero), **{name: tables.numbers(r) for name, r in runs.items()}}
     return pd.DataFrame({k: {m: v[m] for m in paper.METRICS} for k, v in rows.items()}).T.astype(float).round(1)
+
+
+def verdicts(judged: Sequence[Judged]) -> str:
+    """Claims as a Markdown list by part: verdict, statement, where it stands, and what the verdict hangs on."""
+    lines, part = [], ""
+    for j in judged:
+        if j.claim.part != part:
+            part = j.claim.part
+            lines.append(f"\n**{part}**\n")
+        lines.append(f"- **{j.verdict}**: {j.claim.text} *({j.claim.where})* {_reason(j)}".rstrip())
+    return "\n".join(lines).strip()
+
+
+def _reason(j: Judged) -> str:
+    """The weakest comparison with its effect and the published one, or the commands that are missing."""
+    o = j.deciding
+    if o.effect is None:
+        return "; ".join(f"`{command}`" for command in j.missing)
+    beside = "" if o.paper is None else f"; published {o.paper:+.1f}"
+    form = ".1f" if o.comparison.test == "above" else "+.1f"
+    half = "" if o.effect.half_width is None else f" ± {o.effect.half_width:.1f}"
+    of = f", the weakest of {len(j.outcomes)}" if len(j.outcomes) > 1 else ""
+    return f"{o.comparison}: {o.effect.mean:{form}}{half}{beside} ({o.effect.n} seeds{of})."
