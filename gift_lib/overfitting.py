@@ -1,4 +1,4 @@
-"""Does distillation learn its pictures by heart? Its loss on them and on others of the same kind, over the steps."""
+"""Does distillation learn its pictures by heart? Its loss on them and on others, over the steps."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from gift_lib.methods.teacher import Teacher
 from gift_lib.pool import prompt_stream
 from gift_lib.training import LOCAL, Progress, Runtime, build_method, fit
 
-COLUMNS = ("step", "training", "held out", "distance")
+COLUMNS = ("step", "training", "other drawings", "other prompts", "distance")
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,7 @@ class Watch:
     """Rows of COLUMNS, every few steps of a method's first task."""
 
     method: Method
-    training: Pairs
-    held_out: Pairs
+    sets: tuple[Pairs, ...]
     every: int
     rows: list[tuple[float, ...]] = field(default_factory=list)
 
@@ -66,8 +65,8 @@ class Watch:
         """The hook of the training loop."""
         if step == 1 or step % self.every == 0:
             size = self.method.experiment.synthetic_batch_size
-            both = [p.distillation(self.method, size) for p in (self.training, self.held_out)]
-            self.rows.append((step, *both, self.distance()))
+            values = [pairs.distillation(self.method, size) for pairs in self.sets]
+            self.rows.append((step, *values, self.distance()))
 
     @torch.no_grad()
     def distance(self) -> float:
@@ -76,20 +75,23 @@ class Watch:
         return float(torch.stack(moved).sum().sqrt())
 
 
-def overfitting(e: Experiment, held_out: int = 64, every: int = 10, runtime: Runtime = LOCAL) -> pd.DataFrame:
+def overfitting(e: Experiment, every: int = 10, runtime: Runtime = LOCAL) -> pd.DataFrame:
     """Train on the first task of an experiment and measure COLUMNS every few steps.
 
-    The first `images_per_task` pictures of the experiment's prompts are trained on; the `held_out` next ones,
-    drawn for the same pool, are not. ConfigError for a method without synthetic pictures.
+    The first `images_per_task` pictures of the experiment's prompts are trained on. Two sets of as many are
+    not: other drawings of the very same prompts, and drawings of the pool's next prompts.
+    ConfigError for a method without synthetic pictures.
     """
     if not find(e.method).uses_synthetic:
         raise ConfigError(f"{e.method} draws no pictures: watch GIFT, with any consolidation.")
-    tasks = data.load_tasks(e, runtime.data_dir)
-    prompts = next(prompt_stream(e.replace(images_per_task=e.images_per_task + held_out), tasks))
-    seen, unseen = prompts[: e.images_per_task], prompts[e.images_per_task :]
-    sets = synthesize(e, seen, {}, runtime), synthesize(e, unseen, Counter(seen), runtime)
+    tasks, n = data.load_tasks(e, runtime.data_dir), e.images_per_task
+    prompts = next(prompt_stream(e.replace(images_per_task=2 * n), tasks))
+    seen = prompts[:n]
+    counts = {"training": {}, "other drawings": Counter(seen), "other prompts": Counter(2 * seen)}
+    wanted = {"training": seen, "other drawings": seen, "other prompts": prompts[n:]}
+    sets = {name: synthesize(e, wanted[name], counts[name], runtime) for name in wanted}
     method = build_method(e, runtime, len(tasks))
-    watch = Watch(method, *(Pairs.of(method, s) for s in sets), every)
+    watch = Watch(method, tuple(Pairs.of(method, s) for s in sets.values()), every)
     method.after_step = watch.after_step
-    fit(method, 0, tasks[0], sets[0], runtime, Progress(), lambda **_: None)
+    fit(method, 0, tasks[0], sets["training"], runtime, Progress(), lambda **_: None)
     return pd.DataFrame(watch.rows, columns=COLUMNS)

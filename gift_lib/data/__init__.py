@@ -2,7 +2,11 @@
 
 from pathlib import Path
 
+from jaxtyping import UInt8
+from torch import Tensor
+
 from gift_lib.config import Experiment
+from gift_lib.errors import ConfigError
 from gift_lib.tasks import Images, Task, in_order
 
 
@@ -28,6 +32,21 @@ def reference_images(experiment: Experiment, n: int, data_dir: str | Path | None
 def web_captions(experiment: Experiment, n: int, data_dir: str | Path | None = None) -> list[str]:
     """`n` public captions (Conceptual Captions' part in ZSCL)."""
     return _source(experiment).web_captions(n, experiment.seed, data_dir)
+
+
+def real_pictures(
+    experiment: Experiment, prompts: list[str], seeds: list[int], data_dir: str | Path | None = None
+) -> UInt8[Tensor, "n 3 h w"]:
+    """A real picture for each prompt of the generator: GIFT's ceiling (synthetic_source "real").
+
+    Only the scale model's web has one for any prompt; ConfigError at the other scales.
+    """
+    source = _source(experiment)
+    if not hasattr(source, "real_pictures"):
+        raise ConfigError(
+            f'at scale {experiment.scale} nobody has a real picture of every prompt: use synthetic_source "diffusion".'
+        )
+    return source.real_pictures(list(prompts), list(seeds))
 
 
 def _source(experiment: Experiment):
