@@ -43,7 +43,7 @@ def test_watching_changes_nothing(trained, runtime):
     assert table["step"].tolist() == [1, 2, 4]
     assert (table[list(COLUMNS[1:])] > 0).all(axis=None)
     assert table["training"].iloc[-1] != table["other drawings"].iloc[-1]
-    moved = [(p - method.initial[n]).square().sum() for n, p in method.parameters().items()]
+    moved = [(p.detach() - method.initial[n]).square().sum() for n, p in method.parameters().items()]
     assert table["distance"].iloc[-1] == pytest.approx(float(torch.stack(moved).sum().sqrt()), rel=1e-5)
 
 
