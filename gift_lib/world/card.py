@@ -28,6 +28,11 @@ An early state of the denoiser (for the ablation of generator quality) is not sh
 `python -m gift_lib.world make --only diffusion --unet-steps N --weights FOLDER` trains one with fewer steps.
 """
 
+WORLDS = """World: the hash of the whole world at the time of the training. Web: a digest of the pictures and captions
+that the part was trained on. A part whose web is what the present world draws has seen just that web, even where
+the world's hash has changed since (the tasks' own pictures are no part of the web); the tests compare them for
+CLIP and the denoiser. An autoencoder with another web was trained on an earlier draft of the same drawings."""
+
 
 def files(weights: Path) -> list[Path]:
     """Everything shipped but the card and the measured table, sorted."""
@@ -48,17 +53,18 @@ def write(weights: Path) -> None:
 
 
 def _training(notes: dict[str, dict[str, Any]]) -> str:
-    head = "| part | weights | steps | batch | lr | seed | pictures | minutes | loss, first and last window | world |"
-    rows = [head, "|" + "---|" * 10]
+    head = "| part | weights | steps | batch | lr | seed | pictures | minutes | loss, first and last | world | web |"
+    rows = [head, "|" + "---|" * 11]
     for name, n in notes.items():
         plan = n["plan"]
         rows.append(
             f"| {name} | {n['parameters']:,} | {plan['steps']} | {plan['batch']} | {plan['lr']:g} | {plan['seed']} | "
             f"{n['examples']:,} | {n['seconds'] / 60:.0f} | {n['loss_first']:.4f}, {n['loss_last']:.4f} | "
-            f"{n['world']} |"
+            f"{n['world']} | {n['web']} |"
         )
     kinds = sorted({f"{n['hardware']}, torch {n['torch']}" for n in notes.values()})
     plans = {k: {**n["plan"]} for k, n in notes.items()}
+    rows += ["", WORLDS]
     return "\n".join([*rows, "", f"Hardware: {'; '.join(kinds)}.", "", "```json", json.dumps(plans), "```", ""])
 
 

@@ -76,24 +76,23 @@ def measure(model: CLIP, tokenizer: CLIPTokenizer, recipe: Recipe, seeds: int = 
     }
 
 
-def judge(
-    model: CLIP, tokenizer: CLIPTokenizer, train: UInt8[Tensor, "n 3 h w"], test: UInt8[Tensor, "m 3 h w"]
-) -> list[float]:
-    """Percent of `test` named rightly, task by task, by a copy of the CLIP fine-tuned on `train`.
-
-    Both hold the same number of pictures of every class of every task, class by class.
-    """
-    tasks = tasks_in_order()
-    names = [p for t in tasks for p in t.prompts()]
+def judge(model: CLIP, tokenizer: CLIPTokenizer, train: UInt8[Tensor, "n 3 h w"]) -> CLIP:
+    """A copy of the CLIP fine-tuned on pictures of every class of every task, class by class, as many of each."""
+    names = [p for t in tasks_in_order() for p in t.prompts()]
     labels = torch.arange(len(names)).repeat_interleave(len(train) // len(names))
-    tuned = probe.tune(copy.deepcopy(model), tokenizer, train, labels, names, JUDGE)
-    scores, start, each = [], 0, len(test) // len(names)
+    return probe.tune(copy.deepcopy(model), tokenizer, train, labels, names, JUDGE)
+
+
+def named(model: CLIP, tokenizer: CLIPTokenizer, pictures: UInt8[Tensor, "n 3 h w"]) -> list[float]:
+    """Percent of the pictures named rightly, task by task; as many of each class, class by class."""
+    scores, start, tasks = [], 0, tasks_in_order()
+    each = len(pictures) // sum(len(t.classes) for t in tasks)
     for task in tasks:
-        part = test[start * each : (start + len(task.classes)) * each]
+        part = pictures[start : start + each * len(task.classes)]
         truth = torch.arange(len(task.classes)).repeat_interleave(each)
-        found = probe.predict(tuned, probe.classifier(tuned, tokenizer, task), part)
+        found = probe.predict(model, probe.classifier(model, tokenizer, task), part)
         scores.append(100 * (found == truth).float().mean().item())
-        start += len(task.classes)
+        start += len(part)
     return scores
 
 
@@ -124,29 +123,16 @@ def measure_pictures(
     """Real -> generated, generated -> real, and real -> real for comparison, per task in percent."""
     train, held_out = real(4 * JUDGED_PER_CLASS, JUDGE_SEED), real(JUDGED_PER_CLASS, HELD_OUT_SEED)
     drawn = generated(pipe, JUDGED_PER_CLASS, 9_000_000, steps, guidance)
+    of_real, of_drawn = (judge(model, tokenizer, pictures) for pictures in (train, drawn))
     return {
         "denoising_steps": steps,
         "guidance_scale": guidance,
-        "zero_shot_generated": _zero_shot(model, tokenizer, drawn),
-        "zero_shot_real_pictures": _zero_shot(model, tokenizer, held_out),
-        "real_to_real": judge(model, tokenizer, train, held_out),
-        "real_to_generated": judge(model, tokenizer, train, drawn),
-        "generated_to_real": judge(model, tokenizer, drawn, held_out),
+        "zero_shot_generated": named(model, tokenizer, drawn),
+        "zero_shot_real_pictures": named(model, tokenizer, held_out),
+        "real_to_real": named(of_real, tokenizer, held_out),
+        "real_to_generated": named(of_real, tokenizer, drawn),
+        "generated_to_real": named(of_drawn, tokenizer, held_out),
     }
-
-
-def _zero_shot(model: CLIP, tokenizer: CLIPTokenizer, pictures: UInt8[Tensor, "n 3 32 32"]) -> list[float]:
-    scores, start = [], 0
-    tasks = tasks_in_order()
-    each = len(pictures) // sum(len(t.classes) for t in tasks)
-    for task in tasks:
-        part = pictures[start : start + each * len(task.classes)]
-        truth = torch.arange(len(task.classes)).repeat_interleave(each)
-        scores.append(
-            100 * (probe.predict(model, probe.classifier(model, tokenizer, task), part) == truth).float().mean().item()
-        )
-        start += len(part)
-    return scores
 
 
 def bars(m: dict[str, Any]) -> list[Bar]:
@@ -168,9 +154,9 @@ def bars(m: dict[str, Any]) -> list[Bar]:
         Bar("continual fine-tuning, Last lost", "at least 8", f"{last:.1f}", last >= 8),
     ]
     if "real_to_generated" in m:
-        named = np.array(m["real_to_generated"])
-        found.append(Bar("generated pictures named", "at least 60", f"{named.mean():.1f}", bool(named.mean() >= 60)))
-        found.append(Bar("  in every task", "at least 60", f"least {named.min():.1f}", bool(named.min() >= 60)))
+        share = np.array(m["real_to_generated"])
+        found.append(Bar("generated pictures named", "at least 60", f"{share.mean():.1f}", bool(share.mean() >= 60)))
+        found.append(Bar("  in every task", "at least 60", f"least {share.min():.1f}", bool(share.min() >= 60)))
     return found
 
 

@@ -100,10 +100,10 @@ def alphas() -> Float[Tensor, " t"]:
 
 
 def denoise_loss(
-    model: Denoiser,
+    model: nn.Module,
     latents: Float[Tensor, "n 4 l l"],
-    ids: Int64[Tensor, "n l"],
-    empty: Int64[Tensor, " l"],
+    ids: Int64[Tensor, "n words"],
+    empty: Int64[Tensor, " words"],
     batch: int,
 ) -> Loss:
     """v-prediction with min-SNR weights (Hang et al. 2023): min(SNR, cap) / (SNR + 1) per picture."""

@@ -46,7 +46,7 @@ def make_clip(weights: Path, seed: int = 0, steps: int | None = None, device: st
     run = clip.train(plan, pairs, words, state_folder(seed), device)
     folder = clip_folder(weights, seed)
     clip.save(run.model, words, folder)
-    write_json(folder / "training.json", note(run, len(pairs), device))
+    write_json(folder / "training.json", note(run, pairs, device))
 
 
 def make_diffusion(
@@ -64,7 +64,7 @@ def make_diffusion(
     diffusion.save(diffusion.pipeline(vae.model, unet.model, words), weights / "diffusion")
     write_json(
         weights / "diffusion" / "training.json",
-        {"vae": note(vae, len(pairs), device), "unet": note(unet, len(pairs), device)},
+        {"vae": note(vae, pairs, device), "unet": note(unet, pairs, device)},
     )
 
 
@@ -86,29 +86,21 @@ def make(
 
 def _side_by_side(weights: Path, parts: list[str], seed: int, device: str, steps: dict[str, int | None]) -> None:
     options = [f"--{k.replace('_', '-')}={v}" for k, v in steps.items() if v]
-    command = [
-        sys.executable,
-        "-m",
-        "gift_lib.world",
-        "make",
-        f"--weights={weights}",
-        f"--seed={seed}",
-        f"--device={device}",
-    ]
-    children = [
-        subprocess.Popen([*command, *options, "--only", p], env={**os.environ, "OMP_NUM_THREADS": "1"}) for p in parts
-    ]
+    settings = [f"--weights={weights}", f"--seed={seed}", f"--device={device}", *options]
+    command = [sys.executable, "-m", "gift_lib.world", "make", *settings, "--only"]
+    children = [subprocess.Popen([*command, p], env={**os.environ, "OMP_NUM_THREADS": "1"}) for p in parts]
     failed = [p for p, child in zip(parts, children, strict=True) if child.wait()]
     if failed:
         raise GiftError(f"making the {' and the '.join(failed)} failed: see above, then run the same command again.")
 
 
-def note(run: Run, examples: int, device: str) -> dict[str, Any]:
+def note(run: Run, pairs: pictures.Pairs, device: str) -> dict[str, Any]:
     """How a set of weights came to be, as the card tells it."""
     return {
         "plan": asdict(run.plan),
         "parameters": sum(p.numel() for p in run.model.parameters()),
-        "examples": examples,
+        "examples": len(pairs),
+        "web": pairs.fingerprint,
         "seconds": round(run.state.seconds),
         "loss_first": run.state.losses[0] if run.state.losses else None,
         "loss_last": run.state.losses[-1] if run.state.losses else None,

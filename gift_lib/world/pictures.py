@@ -18,10 +18,10 @@ from transformers import CLIPTokenizer
 
 from gift_lib.data import mini
 from gift_lib.errors import DataError
-from gift_lib.files import atomic_write, cache_root
+from gift_lib.files import atomic_write, cache_root, digest
 
-#: Pictures drawn at a time.
-CHUNK = 1000
+#: Pictures drawn at a time, and pictures that the fingerprint of a web is taken from.
+CHUNK, PRINTED = 1000, 256
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,11 @@ class Pairs:
 
     def __len__(self) -> int:
         return len(self.pixels)
+
+    @property
+    def fingerprint(self) -> str:
+        """16 hex digits of the first pictures and captions: which web a set of weights has seen."""
+        return digest([digest(self.pixels[:PRINTED].numpy().tobytes()), self.captions[:PRINTED]])
 
 
 def pairs(n: int, seed: int, clean: bool = False, workers: int = 1) -> Pairs:

@@ -19,7 +19,9 @@ CLIP_PLAN = Plan(
     "clip", steps=3000, batch=128, lr=1e-3, muon_lr=0.02, warmup=0.04, weight_decay=0.05, betas=(0.9, 0.98)
 )
 VAE_PLAN = Plan("vae", steps=3600, batch=16, lr=2e-3, warmup=0.03, ema=0.998)
-UNET_PLAN = Plan("unet", steps=2400, batch=64, lr=1e-3, muon_lr=0.02, warmup=0.03, ema=0.998, keep_at=240)
+UNET_PLAN = Plan(
+    "unet", steps=2400, batch=64, lr=1e-3, muon_lr=0.02, warmup=0.03, weight_decay=0.01, ema=0.998, keep_at=240
+)
 
 #: KL weight per latent value and weight of the difference of neighbouring pixels, beside the squared error.
 VAE_KL, VAE_EDGES = 1e-4, 1.0
