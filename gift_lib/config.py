@@ -53,7 +53,7 @@ class Experiment:
     steps: int = 80
     batch_size: int = 32
     synthetic_batch_size: int = 32
-    lr: float = 5e-4
+    lr: float = 1e-3
     #: Tasks whose learning rate differs from `lr`.
     lr_per_task: Mapping[str, float] = field(default_factory=dict)
     weight_decay: float = 0.0

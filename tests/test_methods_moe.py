@@ -181,7 +181,7 @@ def test_the_error_is_the_mean_squared_one():
 
 
 def test_no_autoencoder_yet_is_the_frozen_clip():
-    s = ddas.Selector(None, Preprocess(16), 8, 0.1)
+    s = ddas.Selector(lambda x: x.flatten(1), Preprocess(16), 8, 0.1)
     assert s.route(pixels(3, "x")).tolist() == [-1, -1, -1]
 
 

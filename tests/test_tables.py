@@ -163,7 +163,7 @@ def test_main_table_keeps_rows_without_records(table1):
 def test_a_readers_own_method_follows_below(table1):
     own = [record(experiment(method="my-own", order="I", seed=s), 66.0) for s in range(3)]
     other = [record(experiment(method="elsewhere", order="II"), 66.0)]
-    changed = [record(experiment(method="tuned", order="I", lr=1e-3), 66.0)]
+    changed = [record(experiment(method="tuned", order="I", lr=2e-3), 66.0)]
     shown = tables.main(pd.concat([table1, frame(own + other + changed)]), "I")
     assert list(shown.index)[-1] == "my-own" and len(shown) == 11
     assert shown.loc["my-own", "Avg"]["n"] == 3 and np.isnan(shown.loc["my-own", "Avg"]["published"])

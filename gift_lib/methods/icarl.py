@@ -28,7 +28,7 @@ class ICaRL(ReferenceDistillation):
 
     options = {"memory": 10_000, "herding": "dataset", "teacher": "initial"}
     #: As 10,000 to MTIL's 319,352 training pictures, of the small world's and of the three Colab data sets'.
-    presets = {"mini": {"memory": 123}, "colab": {"memory": 840}}
+    presets = {"mini": {"memory": 370}, "colab": {"memory": 840}}
 
     def __init__(self, *args):
         super().__init__(*args)

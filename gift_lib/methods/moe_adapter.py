@@ -42,7 +42,7 @@ class MoEAdapter(Method):
     #: The published threshold belongs to AlexNet's features; other features get theirs by the rule above.
     #: `everything_else` (TinyImageNet's 100K) is a share of the training pictures, as ZSCL's references are.
     presets = {
-        "mini": {"lr": 1e-3, "features": "patches", "autoencoder_steps": 100, "everything_else": 1233,
+        "mini": {"lr": 1e-3, "features": "patches", "autoencoder_steps": 100, "everything_else": 3698,
                  "threshold_quantile": 0.99},
         "colab": {"autoencoder_steps": 100, "everything_else": 3200},
     }  # fmt: skip

@@ -24,7 +24,7 @@ class ZSCL(ReferenceDistillation):
     options = {"images": 100_000, "captions": 15_840, "snapshots": 10}
     #: mini: pictures as 100K to MTIL's 319,352 training pictures; captions a tenth, as the class names are.
     #: colab: pictures as many as one task draws, a tenth of the captions.
-    presets = {"mini": {"images": 1233, "captions": 1584}, "colab": {"images": 3200, "captions": 1584}}
+    presets = {"mini": {"images": 3698, "captions": 1584}, "colab": {"images": 3200, "captions": 1584}}
 
     ensemble: RunningMean | None = None
     public: Reference | None = None

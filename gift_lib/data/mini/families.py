@@ -39,7 +39,7 @@ class Family:
     programs: dict[str, Program] = field(repr=False)
     far: Style  # the look farthest from the web
     web: Style = WEB
-    gap: float = 0.6  # how far from the web's look towards `far` the task's pictures are drawn
+    gap: float = 0.9  # how far from the web's look towards `far` the task's pictures are drawn
     leak: float = 0.3  # how far from the web's look towards `far` a leaked web picture is drawn
 
     @property

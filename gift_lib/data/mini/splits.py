@@ -23,7 +23,7 @@ from gift_lib.tasks import SPLITS, Split, Task, TensorImages
 WORLD_VERSION = 1
 
 #: Pictures of each class.
-COUNTS = {"train": 32, "val": 12, "test": 20}
+COUNTS = {"train": 96, "val": 12, "test": 20}
 
 
 def one(family: Family, label: int, stream: str, index: int) -> UInt8[np.ndarray, "32 32 3"]:
