@@ -31,7 +31,8 @@ An early state of the denoiser (for the ablation of generator quality) is not sh
 WORLDS = """World: the hash of the whole world at the time of the training. Web: a digest of the pictures and captions
 that the part was trained on. A part whose web is what the present world draws has seen just that web, even where
 the world's hash has changed since (the tasks' own pictures are no part of the web); the tests compare them for
-CLIP and the denoiser. An autoencoder with another web was trained on an earlier draft of the same drawings."""
+CLIP and the denoiser. An autoencoder with another web was trained on an earlier draft of the same drawings: made
+anew, it and the denoiser on top of it will be of the same kind but not equal bit for bit."""
 
 
 def files(weights: Path) -> list[Path]:
@@ -78,6 +79,8 @@ def _measured(m: dict[str, Any]) -> str:
     ]
     for i, task in enumerate(m["tasks"]):
         rows.append(f"| {task} | {m['classes'][i]} | " + " | ".join(f"{m[k][i]:.1f}" for k in keys) + " |")
+    rows += ["", "| aim | wanted | measured | |", "|---|---|---|---|"]
+    rows += [f"| {b['name'].strip()} | {b['aim']} | {b['measured']} | {b['verdict']} |" for b in m.get("bars", [])]
     return "\n".join([*rows, ""])
 
 

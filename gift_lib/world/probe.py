@@ -29,7 +29,7 @@ from gift_lib.world.settings import SIZE
 class Recipe:
     """Fine-tuning on one task: AdamW, warm-up, cosine, label smoothing."""
 
-    lr: float = 5e-4
+    lr: float = 1e-3
     steps: int = 80
     batch: int = 32
     warmup: float = 0.1
