@@ -44,7 +44,7 @@ def per_task(sweep: str, metric: str, scale: str = "mini") -> Markdown:
     found = tables.per_task(frame, sweeps.load(sweep, scale), metric)
     if not found.shape[1]:
         return Markdown(tables.status(frame, sweep, scale))
-    shown = found.map(lambda v: "" if pd.isna(v) else f"{v:.1f}").rename_axis(f"{metric} (%)")
+    shown = found.dropna(how="all").map(lambda v: "" if pd.isna(v) else f"{v:.1f}").rename_axis(f"{metric} (%)")
     return Markdown(tables.markdown(shown))
 
 
