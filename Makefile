@@ -40,11 +40,11 @@ book: main-job html ## run GIFT on the scale model where its record is not curre
 
 main-job: install ## the run that the experiment page shows, through papermill
 	@mkdir -p build/runs
-	$(BIN)/papermill --log-output --no-progress-bar --cwd notebooks notebooks/experiment.ipynb build/runs/experiment.ipynb
+	OMP_NUM_THREADS=1 $(BIN)/papermill --log-output --no-progress-bar --cwd notebooks notebooks/experiment.ipynb build/runs/experiment.ipynb
 
 html: install ## build the book, strictly, into _build/html
 	rm -rf _build/html _build/.doctrees
-	$(BIN)/jupyter-book build . --toc book/_toc.yml --all -W --keep-going -n
+	OMP_NUM_THREADS=1 $(BIN)/jupyter-book build . --toc book/_toc.yml --all -W --keep-going -n
 	@echo "The book is in _build/html/index.html; make serve shows it on http://localhost:$(PORT)"
 
 serve: ## show the built book on http://localhost:$(PORT)
@@ -52,7 +52,7 @@ serve: ## show the built book on http://localhost:$(PORT)
 	$(PYTHON) -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
 
 test: install ## the tests, without the slow ones
-	$(PY) -m pytest --durations=10
+	OMP_NUM_THREADS=1 $(PY) -m pytest --durations=10
 
 test-slow: install ## the slow tests: every page in a browser, full-size architectures, clusters
 	$(PY) -m pytest -m slow --durations=20 -rs

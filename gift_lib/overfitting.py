@@ -16,7 +16,7 @@ from gift_lib.generate import SyntheticSet, synthesize
 from gift_lib.methods import Method, find
 from gift_lib.methods.teacher import Teacher
 from gift_lib.pool import prompt_stream
-from gift_lib.training import LOCAL, Progress, Runtime, build_method, fit
+from gift_lib.training import LOCAL, Progress, Runtime, build_method, fit, numerics
 
 COLUMNS = ("step", "training", "other drawings", "other prompts", "distance")
 
@@ -93,5 +93,6 @@ def overfitting(e: Experiment, every: int = 10, runtime: Runtime = LOCAL) -> pd.
     method = build_method(e, runtime, len(tasks))
     watch = Watch(method, tuple(Pairs.of(method, s) for s in sets.values()), every)
     method.after_step = watch.after_step
-    fit(method, 0, tasks[0], sets["training"], runtime, Progress(), lambda **_: None)
+    with numerics(runtime.device):
+        fit(method, 0, tasks[0], sets["training"], runtime, Progress(), lambda **_: None)
     return pd.DataFrame(watch.rows, columns=COLUMNS)

@@ -78,7 +78,7 @@ def run(experiment: Experiment, runtime: Runtime = LOCAL, results_dir: str | Pat
     if known:
         shutil.rmtree(state, ignore_errors=True)  # left by a run killed after its record was written
         return known
-    with checkpoint.workplace(state) as folder, _numerics(runtime.device):
+    with checkpoint.workplace(state) as folder, numerics(runtime.device):
         record = _run(experiment, runtime, identity, folder / "state.safetensors")
         if results_dir:
             results.write(record, results_dir)
@@ -324,7 +324,7 @@ def _windows(values: list[float]) -> list[float]:
 
 
 @contextmanager
-def _numerics(device: str) -> Iterator[None]:
+def numerics(device: str) -> Iterator[None]:
     """One thread on a CPU and deterministic kernels on a GPU: the same seed gives the same bytes."""
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise ConfigError('device "cuda" asked for, but torch sees no GPU. Use device="cpu".')
