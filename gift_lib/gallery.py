@@ -34,7 +34,10 @@ def contact_sheet(rows: Mapping[str, Sequence[Pictures]], titles: Sequence[str])
     """One row per task and one block of pictures per title, side by side; small pictures are not smoothed."""
     if any(len(blocks) != len(titles) for blocks in rows.values()):
         raise ConfigError(f"every row needs {len(titles)} blocks of pictures, one for each of {', '.join(titles)}.")
-    figure = Drawing(figsize=(WIDTH, WIDTH * 0.115 * len(rows) + 0.3), layout="constrained")
+    columns = max(len(block) for blocks in rows.values() for block in blocks)
+    row = 0.8 * WIDTH / (columns * len(titles)) + 0.05
+    figure = Drawing(figsize=(WIDTH, row * len(rows) + 0.3), layout="constrained")
+    figure.get_layout_engine().set(h_pad=0.01, hspace=0.02)
     axes = figure.subplots(len(rows), len(titles), squeeze=False)
     for line, (name, blocks) in zip(axes, rows.items(), strict=True):
         for panel, pictures in zip(line, blocks, strict=True):

@@ -294,8 +294,10 @@ def losses(record: Mapping, *, ax: Axes | None = None, terms: Sequence[str] = ()
     `record["result"]["losses"]` is {task: {term: values}}, equally spaced over the task's steps and weighted
     as trained on. `smooth` > 1 adds the running mean over so many values and pales the values themselves.
     """
-    kept = record["result"].get("losses") or {}
-    names = list(terms) or list(dict.fromkeys(t for parts in kept.values() for t in parts))
+    found = record["result"].get("losses") or {}
+    kept = {t: found[t] for t in record["result"].get("tasks", found) if t in found}  # a file sorts them by name
+    present = {t for parts in kept.values() for t in parts}
+    names = list(terms) or sorted(present, key=lambda t: (list(TERMS).index(t) if t in TERMS else len(TERMS), t))
     if not names:
         raise DataError("this record holds no losses: its method trains nothing.")
     figure, axes = _panels(ax, len(names), 1, 1.3 * len(names) + 1.2, sharex=True)

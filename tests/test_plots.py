@@ -171,6 +171,14 @@ def test_mean_record():
     assert metrics.last(mean["result"]["R"]) == pytest.approx(np.mean([metrics.last(r["result"]["R"]) for r in runs]))
 
 
+def test_losses_follow_the_order_of_training_though_files_sort_by_name():
+    r = record()
+    r["result"]["losses"] = dict(sorted(r["result"]["losses"].items(), reverse=True))
+    shown = plots.losses(r).axes[-1]
+    assert [t.get_text() for t in shown.get_xticklabels()] == TASKS
+    assert [a.get_ylabel() for a in plots.losses(r).axes] == ["CE", "CD"]
+
+
 def test_losses_run_through_the_tasks():
     r = record()
     panel = plots.losses(r, terms=["cd"]).axes[0]
