@@ -8,7 +8,7 @@ from torch import Tensor
 
 from gift_lib.errors import ConfigError, nearest
 
-#: The template of C0's prompts (PROTOCOL, table GIFT).
+#: The template of C0's prompts (GIFT's slides, "Method: Image Generation", step 2).
 TEMPLATE = "a photo of a {c}."
 
 #: The larger ImageNet vocabularies that timm ships.

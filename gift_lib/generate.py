@@ -52,7 +52,7 @@ CHUNK = 8
 #: Seeds tried for a picture before giving up.
 TRIES = 8
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
-#: What PROTOCOL leaves out: it blackens pictures, and a picture that is black is replaced here.
+#: Parts of Stable Diffusion that draw nothing. The safety checker blackens pictures; black ones are replaced here.
 UNUSED = ("safety_checker", "feature_extractor", "image_encoder")
 
 
@@ -561,7 +561,8 @@ def prepare(e: Experiment, tasks: Sequence[Task], runtime: Any) -> int:
     wanted = list(dict.fromkeys(d for task in plan(e, tasks) for d in task))
     spec = PipelineSpec.of(e, runtime.device)
     cache = PictureCache(Path(runtime.cache), sampler_of(e, spec))
-    missing = [d for d in wanted if d not in cache.get_all(wanted)]
+    there = cache.get_all(wanted)
+    missing = [d for d in wanted if d not in there]
     if missing:
         _draw(spec, missing, cache, runtime.workers, runtime.progress)
     return len(wanted)

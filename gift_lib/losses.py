@@ -25,7 +25,7 @@ def similarity(images: Float[Tensor, "n d"], texts: Float[Tensor, "m d"], scale:
 def cross_entropy(
     logits: Float[Tensor, "n c"], labels: Int64[Tensor, " n"], label_smoothing: float = 0.0
 ) -> Scalar:  # fmt: skip
-    """CE on cosine logits, the mean over the batch (PROTOCOL: label smoothing 0.2)."""
+    """CE on cosine logits, the mean over the batch (label smoothing 0.2 in ZSCL's and GIFT's released code)."""
     _not_empty(logits)
     _smoothing(label_smoothing)
     return F.cross_entropy(logits, labels, label_smoothing=label_smoothing)

@@ -17,7 +17,7 @@ from gift_lib.data.records import Records, split_digest, split_indices
 from gift_lib.errors import ConfigError, DataError
 from gift_lib.tasks import ORDERS
 
-#: train, test, classes, evaluation templates: PROTOCOL's table.
+#: train, test, classes, evaluation templates of MTIL, as GIFT's slides (page 9) and ZSCL's released code have them.
 TABLE = {
     "Aircraft": (3334, 3333, 100, 2), "Caltech101": (6941, 1736, 101, 34), "CIFAR100": (50000, 10000, 100, 18),
     "DTD": (1880, 1880, 47, 8), "EuroSAT": (21600, 5400, 10, 3), "Flowers": (1020, 6149, 102, 1),

@@ -15,7 +15,7 @@ from torch.utils.data import random_split
 from gift_lib.errors import DataError
 from gift_lib.files import digest
 
-#: Seed and share of the random splits (PROTOCOL: Caltech101, EuroSAT, SUN397).
+#: Seed and share of the random splits of Caltech101, EuroSAT and SUN397 (GIFT's and ZSCL's released code).
 SPLIT_SEED, TRAIN_SHARE = 42, 0.8
 
 
