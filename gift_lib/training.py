@@ -96,7 +96,7 @@ def identity_of(experiment: Experiment, runtime: Runtime = LOCAL) -> dict[str, A
 
 
 def _run(e: Experiment, runtime: Runtime, identity: dict, state: Path) -> results.Record:
-    started, stages = time.perf_counter(), Counter()
+    started, stages, cpu = time.perf_counter(), Counter(), Counter()
     tasks = data.load_tasks(e, runtime.data_dir)
     method = build_method(e, runtime, len(tasks))
     saved = checkpoint.load(state)
@@ -106,17 +106,18 @@ def _run(e: Experiment, runtime: Runtime, identity: dict, state: Path) -> result
 
     for t, (task, prompts) in enumerate(zip(method.phases(tasks), prompt_stream(e, tasks), strict=False)):
         if t >= len(done.R):
-            with _timed(stages, "generate"):
+            with _timed("generate", stages, cpu):
                 synthetic = synthesize(e, prompts, counts, runtime) if method.uses_synthetic else None
-            with _timed(stages, "fit"):
+            with _timed("fit", stages, cpu):
                 fit(method, t, task, synthetic, runtime, done, partial(_save, state, method, done))
-            with _timed(stages, "evaluate"):
+            with _timed("evaluate", stages, cpu):
                 done.R.append(evaluate(method, tasks))
             done.synthetic.append(synthetic.digest if synthetic else "")
             done.step = 0
             _save(state, method, done)
         counts.update(prompts)
-    run_block = {"seconds": time.perf_counter() - started, "stages": dict(stages), "resumed": bool(saved),
+    run_block = {"seconds": time.perf_counter() - started, "stages": dict(stages),
+                 "cpu_stages": dict(cpu), "resumed": bool(saved),
                  "peak_memory_bytes": results.peak_memory_bytes(runtime.device),
                  **results.environment(runtime.device)}  # fmt: skip
     return results.make(e, identity, _result(tasks, method, done), run_block)
@@ -340,7 +341,9 @@ def numerics(device: str) -> Iterator[None]:
 
 
 @contextmanager
-def _timed(stages: Counter, name: str) -> Iterator[None]:
-    start = time.perf_counter()
+def _timed(name: str, stages: Counter, cpu: Counter) -> Iterator[None]:
+    """Add to both the seconds of the block: by the clock, and of this process's CPU time (other jobs do not count)."""
+    start, used = time.perf_counter(), time.process_time()
     yield
     stages[name] += time.perf_counter() - start
+    cpu[name] += time.process_time() - used

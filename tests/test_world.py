@@ -17,7 +17,7 @@ from gift_lib.data import mini
 from gift_lib.errors import ConfigError, DataError, NumericsError
 from gift_lib.files import file_digest
 from gift_lib.tasks import Split, Task, TensorImages
-from gift_lib.world import card, check, clip, diffusion, probe, settings, tokenizer
+from gift_lib.world import card, check, choose, clip, diffusion, probe, settings, tokenizer
 from gift_lib.world.loop import Plan, Run
 from gift_lib.world.muon import Muon, is_hidden, orthogonalise
 from gift_lib.world.pictures import PRINTED, Pairs, tokens
@@ -251,10 +251,21 @@ def test_tuning_learns_a_task_and_leaves_the_logit_scale(words):
     task, model = colours_task(), clip.build(len(words), 0)
     before = model.logit_scale.item()
     untouched = copy.deepcopy(model)
-    scores = probe.alone(model, words, [task], probe.Recipe(lr=1e-3, steps=25))
-    assert scores[0] > 80 and model.logit_scale.item() == before
-    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), untouched.parameters(), strict=True))
+    train = task.train
+    probe.tune(model, words, probe.everything(train), train.labels, task.prompts(), probe.Recipe(lr=1e-3, steps=25))
+    assert probe.accuracy(model, words, task) > 80 and model.logit_scale.item() == before
+    assert probe.accuracy(untouched, words, task) < 60
     assert probe.pixel_probe(task) > 90
+
+
+@pytest.mark.parametrize("method", ["finetune", "moe-adapter"])
+def test_choosing_uses_the_validation_split_and_the_projects_loop(method):
+    task = replace(colours_task(), name="colours")
+    opened = []
+    watched = replace(task, open_split=lambda name: opened.append(name) or task.open_split(name))
+    few, many = choose.choose([1e-3], [1, 25], method, [watched])
+    assert (few["steps"], many["steps"]) == (1, 25) and few["mean"] < many["mean"] <= 100
+    assert set(opened) == {"train", "val"}
 
 
 def test_bars_pass_and_miss():

@@ -11,8 +11,7 @@ import torch
 
 from gift_lib.errors import GiftError
 from gift_lib.files import write_json
-from gift_lib.world import card, check, clip, diffusion, make, settings, tokenizer
-from gift_lib.world.probe import Recipe
+from gift_lib.world import card, check, choose, clip, diffusion, make, settings, tokenizer
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -47,6 +46,8 @@ def parser() -> argparse.ArgumentParser:
         if name in ("check", "choose"):
             command.add_argument("--lr", type=float, nargs="+", help="learning rates")
             command.add_argument("--steps", type=int, nargs="+", help="steps per task")
+        if name == "choose":
+            command.add_argument("--method", default="finetune", help="method that is fine-tuned, e.g. moe-adapter")
         if name == "check":
             command.add_argument("--no-pictures", action="store_true", help="leave the generated pictures out")
     return top
@@ -66,20 +67,17 @@ def run_card(o: argparse.Namespace) -> None:
 
 
 def run_choose(o: argparse.Namespace) -> None:
-    torch.set_num_threads(1)
-    words, model = _clip(o)
-    tasks = check.tasks_in_order()
-    rows = check.choose(model, words, tasks, o.lr or (2e-4, 5e-4, 1e-3), o.steps or (40, 80, 120))
+    rows = choose.choose(o.lr or (2e-4, 5e-4, 1e-3), o.steps or (40, 80, 120), o.method)
     for row in sorted(rows, key=lambda r: -r["mean"]):
-        print(f"lr {row['lr']:g}  steps {row['steps']:>4}  validation {row['mean']:.2f}")
+        print(f"{o.method}  lr {row['lr']:g}  steps {row['steps']:>4}  validation {row['mean']:.2f}")
 
 
 def run_check(o: argparse.Namespace) -> None:
     _quiet()
     torch.set_num_threads(1)
     words, model = _clip(o)
-    recipe = Recipe(**{k: v[0] for k, v in (("lr", o.lr), ("steps", o.steps)) if v})
-    measured = check.measure(model, words, recipe)
+    changes = {k: v[0] for k, v in (("lr", o.lr), ("steps", o.steps)) if v}
+    measured = check.measure(model, words, str(make.clip_folder(o.weights, o.seed)), changes)
     if not o.no_pictures:
         measured |= check.measure_pictures(model, words, diffusion.load(o.weights / "diffusion"))
     measured["bars"] = [{**vars(b), "verdict": b.verdict} for b in check.bars(measured)]

@@ -1,9 +1,8 @@
 """`make world-check`: is the scale model real, imperfect, and hard enough? One table of bars, PASS or MISS."""
 
 import copy
-import itertools
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+import tempfile
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,11 +14,15 @@ from tqdm import tqdm
 from transformers import CLIPTokenizer
 
 from gift_lib import metrics
+from gift_lib.config import experiment
 from gift_lib.data import mini
 from gift_lib.tasks import Task, in_order
+from gift_lib.training import Runtime, run
 from gift_lib.world import probe
 from gift_lib.world.probe import Recipe
 
+#: Runs that the accuracies after fine-tuning are means over.
+SEEDS = 3
 #: Pictures per class on which generated and real ones are compared, and the recipe of the comparing classifier.
 JUDGED_PER_CLASS = 8
 JUDGE = Recipe(lr=5e-4, steps=600, batch=64, seed=77)
@@ -46,34 +49,38 @@ def tasks_in_order() -> list[Task]:
     return in_order(mini.tasks(), "I")
 
 
-def choose(
-    model: CLIP, tokenizer: CLIPTokenizer, tasks: Sequence[Task], lrs: Sequence[float], steps: Sequence[int]
-) -> list[dict[str, float]]:
-    """Mean validation accuracy of tasks fine-tuned alone, for every learning rate and number of steps."""
-    rows = []
-    for lr, n in tqdm(list(itertools.product(lrs, steps)), desc="choose"):
-        values = probe.alone(model, tokenizer, tasks, Recipe(lr=lr, steps=n), split="val")
-        rows.append({"lr": lr, "steps": n, "mean": float(np.mean(values))})
-    return rows
+def measure(
+    model: CLIP, tokenizer: CLIPTokenizer, name: str, settings: dict[str, Any], seeds: int = SEEDS
+) -> dict[str, Any]:
+    """Per task: chance, zero-shot, pixel probe; fine-tuned alone and one after the other (Order I, mean over seeds).
 
-
-def measure(model: CLIP, tokenizer: CLIPTokenizer, recipe: Recipe, seeds: int = 1) -> dict[str, Any]:
-    """Per task: chance, zero-shot, pixel probe, alone; and the matrix R of continual fine-tuning (Order I)."""
+    `name` is the CLIP's name for `gift_lib.clip.load`; `settings` are changes to the Experiment's defaults.
+    The fine-tuning is the project's own loop, with the methods `finetune` and `upper-bound`.
+    """
     tasks = tasks_in_order()
-    recipes = [replace(recipe, seed=s) for s in range(seeds)]
+    runs = [fine_tuned(name, settings | {"seed": s}) for s in tqdm(range(seeds), desc="fine-tuning")]
     return {
         "world": mini.world_hash(),
-        "recipe": asdict(recipe),
+        "settings": {k: getattr(experiment(**settings), k) for k in ("lr", "steps", "batch_size")} | {"seeds": seeds},
         "tasks": [t.name for t in tasks],
         "classes": [len(t.classes) for t in tasks],
         "chance": [100 / len(t.classes) for t in tasks],
         "zero_shot": [probe.accuracy(model, tokenizer, t) for t in tasks],
         "pixel_probe": [probe.pixel_probe(t) for t in tqdm(tasks, desc="pixel probe")],
-        "alone": np.mean([probe.alone(model, tokenizer, tasks, r) for r in tqdm(recipes, desc="alone")], 0).tolist(),
-        "R": np.mean(
-            [probe.in_sequence(model, tokenizer, tasks, r) for r in tqdm(recipes, desc="sequence")], 0
-        ).tolist(),
+        "alone": np.mean([alone for alone, _ in runs], axis=0).tolist(),
+        "R": np.mean([R for _, R in runs], axis=0).tolist(),
     }
+
+
+def fine_tuned(name: str, settings: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+    """Accuracies of every task fine-tuned alone, and R of continual fine-tuning, by the project's loop."""
+    with tempfile.TemporaryDirectory() as folder:
+        quiet = Runtime(cache_dir=folder, progress=False)
+        alone, sequence = (
+            np.array(run(experiment(method=m, model=name, **settings), quiet)["result"]["R"])
+            for m in ("upper-bound", "finetune")
+        )
+    return alone.diagonal(), sequence
 
 
 def judge(model: CLIP, tokenizer: CLIPTokenizer, train: UInt8[Tensor, "n 3 h w"]) -> CLIP:

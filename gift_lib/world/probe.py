@@ -1,15 +1,13 @@
-"""What the world-check measures on the small CLIP: zero-shot, pixel probe, fine-tuning alone and in sequence.
+"""What the world-check measures on the small CLIP itself: zero-shot, a probe on pixels, and the judge of pictures.
 
-The fine-tuning here is the shared recipe of every method without its extras: it chooses the learning rate
-and the steps before any two methods are compared.
+Fine-tuning as an experiment does it is `gift_lib.training`; the small loop here only makes the judge, which has
+all tasks' classes at once.
 """
 
-import copy
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import open_clip
 import torch
 from jaxtyping import Float, Int64, UInt8
@@ -96,29 +94,6 @@ def tune(
         loss.backward()
         optimiser.step()
     return model.eval()
-
-
-def tune_task(model: open_clip.CLIP, tokenizer: CLIPTokenizer, task: Task, recipe: Recipe) -> open_clip.CLIP:
-    """Fine-tune on a task's training split with the prompts of its first template, in place."""
-    return tune(model, tokenizer, everything(task.train), task.train.labels, task.prompts(), recipe)
-
-
-def alone(
-    model: open_clip.CLIP, tokenizer: CLIPTokenizer, tasks: Sequence[Task], recipe: Recipe, split: str = "test"
-) -> list[float]:
-    """Accuracy on each task after fine-tuning the pre-trained model on that task alone."""
-    return [accuracy(tune_task(copy.deepcopy(model), tokenizer, t, recipe), tokenizer, t, split) for t in tasks]
-
-
-def in_sequence(
-    model: open_clip.CLIP, tokenizer: CLIPTokenizer, tasks: Sequence[Task], recipe: Recipe
-) -> Float[np.ndarray, "n n"]:
-    """R[i, j]: accuracy on task j after fine-tuning on tasks 0..i one after the other."""
-    model, rows = copy.deepcopy(model), []
-    for task in tasks:
-        tune_task(model, tokenizer, task, recipe)
-        rows.append([accuracy(model, tokenizer, t) for t in tasks])
-    return np.array(rows)
 
 
 def pixel_probe(task: Task) -> float:

@@ -1,0 +1,41 @@
+"""Choose learning rate and steps by the validation accuracy of tasks fine-tuned alone: no two methods are compared."""
+
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+from tqdm import tqdm
+
+from gift_lib import methods
+from gift_lib.config import experiment
+from gift_lib.data import load_tasks
+from gift_lib.evaluation import accuracy
+from gift_lib.tasks import Task
+from gift_lib.training import Progress, Runtime, build_method, fit, numerics
+
+#: Seeds for choosing; no record has them.
+SEEDS = (1000,)
+
+
+def choose(
+    lrs: Sequence[float], steps: Sequence[int], method: str = "finetune", tasks: Sequence[Task] = ()
+) -> list[dict[str, float]]:
+    """Mean validation accuracy in percent over the tasks (all of them by default) for every lr and number of steps."""
+    tasks = tasks or load_tasks(experiment())
+    rows = []
+    for lr, n in tqdm(list(itertools.product(lrs, steps)), desc=f"choose {method}"):
+        values = [alone(method, task, lr, n, seed) for seed in SEEDS for task in tasks]
+        rows.append({"lr": lr, "steps": n, "mean": float(np.mean(values))})
+    return rows
+
+
+def alone(name: str, task: Task, lr: float, steps: int, seed: int) -> float:
+    """Validation accuracy in percent on one task that the method learns from the pre-trained model, by the one loop."""
+    options = {"lr": lr} if "lr" in methods.find(name).options else {}
+    e = experiment(method=name, lr=lr, steps=steps, seed=seed, method_options=options)
+    runtime = Runtime(progress=False)
+    with numerics(runtime.device):
+        method = build_method(e, runtime, task_count=1)
+        fit(method, 0, task, None, runtime, Progress(), save=lambda **_: None)
+        method.model.eval()
+        return accuracy(method, task, task.val)
