@@ -1,30 +1,31 @@
 # Batches of runs. `make sweep NAME=ablation-loss`, or plainly:
-#     snakemake --cores 2 --keep-going --rerun-incomplete --config name=ablation-loss scale=mini
+#     snakemake --cores 2 --keep-going --rerun-incomplete --nolock --config name=ablation-loss scale=mini
 # A run's file name carries the digest of its config, world, weights and numerics version, so what is
-# current is never run again and what is not current has another name. Nothing else is tracked.
+# current is never run again and what is not current has another name. Nothing else is tracked: a record
+# that is there is no part of the batch. Runs hold locks of their own, hence --nolock.
 import json, os, shlex, sys
 
 sys.path.insert(0, workflow.basedir)
-from gift_lib import sweeps
-from gift_lib.batch import pictures_key, plan
+from gift_lib import batch, sweeps
 
-NAME, SCALE = str(config.get("name", "all")), config.get("scale", "mini")
-RESULTS, RUNS = config.get("results", "book/results"), config.get("runs", "runs")
+NAME, SCALE, SEEDS = str(config.get("name", "all")), config.get("scale", "mini"), str(config.get("seeds", ""))
+RESULTS, RUNS = config.get("results", f"{workflow.basedir}/book/results"), config.get("runs", "runs")
 DEVICE, GPUS = config.get("device", "cpu"), int(config.get("gpus", 0))
-PLAN = plan(NAME, SCALE, str(config.get("seeds", "")), RESULTS)  # file stem -> experiment
-PICTURES = {pictures_key(e): e for e in PLAN.values() if pictures_key(e)}
+PLAN = batch.plan(NAME, SCALE, SEEDS, RESULTS)  # file stem -> experiment
+TO_DO = batch.to_do(PLAN, RESULTS, SCALE)
+PICTURES = {batch.pictures_key(e): batch.pictures_of(e) for e in PLAN.values()}
 PYTHON = shlex.quote(sys.executable)
 
 
 def needs(wildcards):
     """The pictures of a run, generated once for all runs that share them."""
-    key = pictures_key(PLAN[wildcards.stem])
+    key = batch.pictures_key(PLAN[wildcards.stem])
     return f"{RUNS}/{SCALE}/pictures-{key}.json" if key else []
 
 
-def values(e):
+def values(e, **more):
     """ONE serialised parameter: named ones could be swapped without notice."""
-    return shlex.quote(json.dumps({**sweeps.parameters(e), "results": os.path.abspath(RESULTS), "device": DEVICE}))
+    return shlex.quote(json.dumps({**sweeps.parameters(e), **more}))
 
 
 wildcard_constraints:
@@ -38,14 +39,14 @@ localrules:
 
 rule all:
     input:
-        expand(f"{RESULTS}/{SCALE}/{{stem}}.json", stem=PLAN),
+        expand(f"{RESULTS}/{SCALE}/{{stem}}.json", stem=TO_DO),
 
 
 rule pictures:
     output:
         f"{RUNS}/{SCALE}/pictures-{{key}}.json",
     params:
-        values=lambda w: shlex.quote(json.dumps(sweeps.parameters(PICTURES[w.key]))),
+        values=lambda w: values(PICTURES[w.key]),
     threads: 1
     resources:
         gpu=1 if GPUS else 0,
@@ -54,18 +55,20 @@ rule pictures:
         "{PYTHON} -m gift_lib.batch pictures {params.values} --device {DEVICE} --gpus {GPUS} --output {output}"
 
 
+# Runs come before pictures for later runs: tables fill early. `update` keeps a record that another process wrote.
 rule run:
     input:
         needs,
     output:
-        f"{RESULTS}/{SCALE}/{{stem}}.json",
+        update(f"{RESULTS}/{SCALE}/{{stem}}.json"),
     params:
-        values=lambda w: values(PLAN[w.stem]),
+        values=lambda w: values(PLAN[w.stem], results=os.path.abspath(RESULTS), device=DEVICE),
     log:
         f"{RUNS}/{SCALE}/{{stem}}.ipynb",
+    priority: 1
     threads: 1
     resources:
         gpu=1 if GPUS else 0,
         mem_mb=4000,
     shell:
-        "{PYTHON} -m gift_lib.batch run {params.values} --gpus {GPUS} --notebook {log}"
+        "{PYTHON} -m gift_lib.batch run {params.values} --gpus {GPUS} --notebook {log} --output {output}"

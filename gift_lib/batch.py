@@ -5,24 +5,29 @@ import fcntl
 import functools
 import json
 import os
+import random
 import statistics
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from gift_lib import sweeps
 from gift_lib.config import Experiment, experiment
 from gift_lib.errors import GiftError
-from gift_lib.files import cache_root, digest, make_folder, write_json
+from gift_lib.files import cache_root, digest, make_folder, read_json, write_json
 
 #: The settings that decide which pictures a run uses; runs that agree on them share one generation job.
 PICTURE_SETTINGS = (
-    "scale", "order", "tasks", "pictures_seed", "pipeline", "precision", "images_per_task", "denoising_steps",
-    "guidance_scale", "scheduler", "prompt_source", "prompt_template", "pool_growth", "prompt_draws",
+    "order", "tasks", "pipeline", "precision", "images_per_task", "denoising_steps", "guidance_scale", "scheduler",
+    "prompt_source", "prompt_template", "pool_growth", "prompt_draws",
 )  # fmt: skip
+#: Pictures that a job draws before it looks again which of the rest another job has drawn meanwhile.
+BLOCK = 64
 
 
 @functools.cache
@@ -46,37 +51,80 @@ def plan(name: str, scale: str, seeds: str, folder: str | Path) -> dict[str, Exp
     return {results.path_of(folder, e, identity(e)).stem: e for e in wanted}
 
 
-def pictures_key(e: Experiment) -> str:
-    """16 hex digits that name the pictures of a run; '' where it needs none to be generated."""
+def to_do(planned: Mapping[str, Experiment], folder: str | Path, scale: str) -> list[str]:
+    """The stems without a whole record. What is there is never part of a batch: nothing can remove it by mistake."""
+    return [stem for stem in planned if not is_record(Path(folder) / scale / f"{stem}.json")]
+
+
+def is_record(path: Path) -> bool:
+    """Whether a record is there, and whole."""
+    from gift_lib import results
+
+    if not path.exists():
+        return False
+    try:
+        results.read(path)
+    except GiftError as error:
+        print(f"{error}", file=sys.stderr)
+        return False
+    return True
+
+
+def pictures_of(e: Experiment) -> Experiment | None:
+    """The experiment with a run's pictures and presets for the rest; None where nothing is to be generated."""
     from gift_lib import methods
 
     if not methods.find(e.method).uses_synthetic or e.synthetic_source != "diffusion":
+        return None
+    return experiment(e.scale, synthetic_seed=e.pictures_seed, **{k: getattr(e, k) for k in PICTURE_SETTINGS})
+
+
+def pictures_key(e: Experiment) -> str:
+    """16 hex digits that name the pictures of a run; '' where it needs none to be generated."""
+    drawn = pictures_of(e)
+    if drawn is None:
         return ""
-    values = {k: getattr(e, k) for k in PICTURE_SETTINGS}
-    return digest({**values, "tasks": list(e.tasks), "identity": dict(identity(e))})
+    made_by = {k: v for k, v in identity(drawn).items() if k != "clip"}
+    return digest({"config": drawn.to_dict(), "identity": made_by})
 
 
 @contextmanager
-def one_gpu(count: int) -> Iterator[dict[str, str]]:
+def one_gpu(count: int, pause: float = 1.0) -> Iterator[dict[str, str]]:
     """The environment for a job that owns one of `count` GPUs of this machine: a lock file per device.
 
-    A batch engine only counts GPUs; this says which. Under Slurm (count 0) the device is set already.
+    A batch engine only counts GPUs; this says which, and waits while all are taken. Of GPUs that the caller's
+    CUDA_VISIBLE_DEVICES lists, only these are used. Under Slurm (count 0) the device is set already.
     """
     if count == 0:
         yield dict(os.environ)
         return
-    folder = make_folder(cache_root() / "gpus")
-    for device in range(count):
-        lock = open(folder / str(device), "w")  # noqa: SIM115 - closing it gives the device back
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.close()
-            continue
-        with lock:
-            yield {**os.environ, "CUDA_VISIBLE_DEVICES": str(device)}
-        return
-    raise GiftError(f"all {count} GPUs are taken. Start with --resources gpu={count}, so that jobs wait their turn.")
+    listed = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    devices = [d.strip() for d in listed.split(",")][:count] if listed else [str(i) for i in range(count)]
+    while (taken := _take(devices)) is None:
+        time.sleep(pause)
+    device, lock = taken
+    with lock:  # closing it gives the device back, as does the death of this process
+        yield {**os.environ, "CUDA_VISIBLE_DEVICES": device}
+
+
+def _take(devices: Sequence[str]) -> tuple[str, IO] | None:
+    """The first device that nobody holds, with its lock. Locks lie beside the devices: on this machine alone."""
+    folder = make_folder(Path(tempfile.gettempdir()) / f"gift-gpus-{os.getuid()}")
+    for device in devices:
+        lock = open(folder / device, "w")  # noqa: SIM115 - the caller closes it
+        if _locks(lock):
+            return device, lock
+        lock.close()
+    return None
+
+
+def _locks(file: IO) -> bool:
+    """Lock an open file unless another process has; whether it is ours now."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def from_parameters(values: Mapping[str, Any]) -> Experiment:
@@ -87,62 +135,129 @@ def from_parameters(values: Mapping[str, Any]) -> Experiment:
 
 def pictures(values: Mapping[str, Any], device: str, gpus: int, output: Path) -> None:
     """Generate a run's pictures into the cache, and say how many there are."""
-    from gift_lib.data import load_tasks
-    from gift_lib.generate import prepare
-    from gift_lib.training import Runtime
-
-    e = from_parameters(values)
     with one_gpu(gpus) as environment:
         os.environ.update(environment)
-        count = prepare(e, load_tasks(e), Runtime(device=device))
+        count = _draw(from_parameters(values), device)
     write_json(output, {"parameters": dict(values), "pictures": count})
 
 
-def run(values: Mapping[str, Any], gpus: int, notebook: Path) -> int:
-    """One papermill execution of the experiment notebook, on one thread; its exit status."""
-    make_folder(notebook.parent)
+def _draw(e: Experiment, device: str) -> int:
+    """Draw in random order, block by block: jobs that share pictures and run side by side share the work."""
+    from gift_lib import generate
+    from gift_lib.data import load_tasks
+    from gift_lib.pictures import PictureCache
+
+    wanted = list(dict.fromkeys(d for task in generate.plan(e, load_tasks(e)) for d in task))
+    spec = generate.PipelineSpec.of(e, device)
+    sampler = generate.sampler_of(e, spec)
+    found = PictureCache(cache_root(), sampler).get_all(wanted)
+    missing = [d for d in wanted if d not in found]
+    random.shuffle(missing)
+    for i in range(0, len(missing), BLOCK):
+        generate.generate(spec, missing[i : i + BLOCK], sampler, progress=False)
+    return len(wanted)
+
+
+def run(values: Mapping[str, Any], gpus: int, notebook: Path, record: Path) -> int:
+    """One papermill execution of the experiment notebook, unless its record is there; its exit status.
+
+    Waits while another process works on the same run (one left by a batch that was killed): its record will do.
+    """
+    with alone(notebook) as lock:
+        if record.exists():
+            if is_record(record):
+                return 0
+            record.unlink()
+        with one_gpu(gpus) as environment:
+            if values.get("device", "cpu") == "cpu":
+                environment["OMP_NUM_THREADS"] = "1"
+            job = subprocess.run(command(values, notebook), env=environment, pass_fds=[lock.fileno()], check=False)
+        return job.returncode
+
+
+def command(values: Mapping[str, Any], notebook: Path) -> list[str]:
+    """The papermill line of a run in a batch."""
     source = sweeps.ROOT / "notebooks" / "experiment.ipynb"
-    with one_gpu(gpus) as environment:
-        command = [sys.executable, "-m", "papermill", str(source), str(notebook), "-y", json.dumps(dict(values)),
-                   "--no-progress-bar", "--cwd", str(source.parent)]  # fmt: skip
-        return subprocess.run(command, env={**environment, "OMP_NUM_THREADS": "1"}, check=False).returncode
+    return [sys.executable, "-m", "papermill", str(source), str(notebook), "-y", json.dumps(dict(values)),
+            "--no-progress-bar", "--cwd", str(source.parent)]  # fmt: skip
+
+
+@contextmanager
+def alone(notebook: Path) -> Iterator[IO]:
+    """Hold the lock file beside a notebook; it is gone afterwards. Who dies gives it back."""
+    make_folder(notebook.parent)
+    path = lock_of(notebook)
+    while True:
+        lock = open(path, "w")  # noqa: SIM115 - closed below
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if path.exists() and os.path.samestat(path.stat(), os.fstat(lock.fileno())):
+            break
+        lock.close()  # its last holder has just removed the file
+    with lock:
+        try:
+            yield lock
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def lock_of(notebook: Path) -> Path:
+    """Where the lock of a run lies: in the folder of executed notebooks, which all machines of a batch share."""
+    return notebook.with_suffix(".lock")
+
+
+STATES = ("done", "running", "failed", "missing")
 
 
 def status(name: str, scale: str, seeds: str, folder: Path, runs: Path, jobs: int) -> str:
     """Runs done, running, failed and missing, per variant and in all, with the time that is left."""
     from gift_lib import results
 
-    rows, left, times = [], 0, []
+    rows, states, times = [], {}, []
     for sweep in sweeps.load_many(name, scale, sweeps.seed_list(seeds)):
         rows.append(f"{sweep.name}: {sweep.title}")
         for variant in sweep.variants:
-            states = []
+            own = []
             for cell in (c for c in sweep.cells if c.variant == variant):
                 path = results.path_of(folder, cell.experiment, identity(cell.experiment))
-                states.append(_state(path, runs / scale / f"{path.stem}.ipynb"))
-                if states[-1] == "done":
-                    times.append(results.read(path)["run"]["seconds"])
-            left += sum(s != "done" for s in states)
-            counts = ", ".join(
-                f"{states.count(s)} {s}" for s in ("done", "running", "failed", "missing") if s in states
-            )
-            rows.append(f"  {variant:32s} {counts}")
-    hours = left * statistics.median(times) / jobs / 3600 if times else None
-    about = f", about {hours:.1f} h with {jobs} at a time" if hours is not None and left else ""
-    return "\n".join([*rows, f"{left} runs to go{about}."])
+                own.append(state(path, runs / scale / f"{path.stem}.ipynb"))
+                if own[-1] == "done" and path not in states:
+                    times.append(read_json(path)["run"]["seconds"])
+                states[path] = own[-1]
+            rows.append(f"  {variant:32s} {_counts(own)}")
+    total = list(states.values())
+    return "\n".join([*rows, f"In all {len(total)} runs: {_counts(total)}.{_time_left(total, times, jobs)}"])
 
 
-def _state(record: Path, notebook: Path) -> str:
-    """A run holds a lock while it works; a notebook without a record and without a lock has failed."""
+def _counts(states: Sequence[str]) -> str:
+    return ", ".join(f"{states.count(s)} {s}" for s in STATES if s in states)
+
+
+def _time_left(states: Sequence[str], times: Sequence[float], jobs: int) -> str:
+    """A guess from the runs that are done: those that are running have half of theirs behind them."""
+    runs = sum({"done": 0, "running": 0.5}.get(s, 1) for s in states)
+    if not runs or not times:
+        return ""
+    seconds = runs * statistics.mean(times) / jobs
+    left = (
+        f"{seconds / 3600:.1f} h"
+        if seconds > 5400
+        else f"{seconds / 60:.0f} min"
+        if seconds > 90
+        else f"{seconds:.0f} s"
+    )
+    return f" About {left} to go with {jobs} at a time, pictures that are not drawn yet apart."
+
+
+def state(record: Path, notebook: Path) -> str:
+    """A run holds its lock while it works; a notebook without a record and without a lock has failed."""
     if record.exists():
         return "done"
-    lock = cache_root() / "runs" / record.stem.rsplit("-", 1)[1] / "lock"
-    if lock.exists():
-        with open(lock) as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+    try:
+        with open(lock_of(notebook)) as lock:
+            if not _locks(lock):
                 return "running"
+    except FileNotFoundError:
+        pass
     return "failed" if notebook.exists() else "missing"
 
 
@@ -153,7 +268,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("what", help="the run's parameters as JSON; for status, the names of sweeps, or all")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--gpus", type=int, default=0)
-    parser.add_argument("--output", type=Path)
+    parser.add_argument("--output", type=Path, help="the file that the job is to leave")
     parser.add_argument("--notebook", type=Path)
     parser.add_argument("--scale", default="mini")
     parser.add_argument("--seeds", default="")
@@ -167,7 +282,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         elif args.action == "pictures":
             pictures(json.loads(args.what), args.device, args.gpus, args.output)
         else:
-            return run(json.loads(args.what), args.gpus, args.notebook)
+            return run(json.loads(args.what), args.gpus, args.notebook, args.output)
     except GiftError as error:
         print(error, file=sys.stderr)
         return 2

@@ -50,21 +50,23 @@ def names() -> list[str]:
 
 
 def load(name: str, scale: str = "mini", seeds: Sequence[int] | None = None) -> Sweep:
-    """Read `notebooks/sweeps/<name>.yml` and expand it; `seeds` replaces the file's.
+    """Read `notebooks/sweeps/<name>.yml`, or the file that `name` is the path of, and expand it.
 
-    Raises ConfigError for an unknown sweep, key or setting.
+    `seeds` replaces the file's. Raises ConfigError for an unknown sweep, key or setting, DataError for a broken file.
     """
-    path = FOLDER / f"{name}.yml"
+    path = Path(name).expanduser() if name.endswith(".yml") else FOLDER / f"{name}.yml"
     if not path.exists():
         raise ConfigError(f"there is no sweep {name!r}; {nearest(name, names())}")
-    return expand(name, yaml.safe_load(path.read_text(encoding="utf-8")), scale, seeds)
+    try:
+        spec = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise DataError(f"{path} cannot be read ({error}). Write it as in book/batches.md.") from error
+    return expand(name, spec, scale, seeds)
 
 
 def expand(name: str, spec: dict[str, Any], scale: str, seeds: Sequence[int] | None = None) -> Sweep:
     """The cells of a sweep: `base` with each variant's settings put over it, once per seed."""
-    for key in spec:
-        if key not in KEYS:
-            raise ConfigError(f"sweep {name!r} has no key {key!r}; {nearest(key, KEYS)}")
+    _check(name, spec)
     cells = []
     for variant, own in spec["variants"].items():
         settings = {**spec.get("base", {}), **(own or {})}
@@ -72,6 +74,16 @@ def expand(name: str, spec: dict[str, Any], scale: str, seeds: Sequence[int] | N
         for seed in seeds if seeds is not None else range(count):
             cells.append(Cell(name, str(variant), experiment(scale=scale, seed=seed, **settings)))
     return Sweep(name, spec["title"], spec.get("paper", ""), tuple(cells))
+
+
+def _check(name: str, spec: Any) -> None:
+    if not isinstance(spec, dict) or not isinstance(spec.get("variants"), dict) or not spec["variants"]:
+        raise ConfigError(f"sweep {name!r} must map `variants` to at least one of them: see book/batches.md.")
+    for key in spec:
+        if key not in KEYS:
+            raise ConfigError(f"sweep {name!r} has no key {key!r}; {nearest(str(key), KEYS)}")
+    if "title" not in spec:
+        raise ConfigError(f"sweep {name!r} has no title: give it one, as in `title: Two temperatures`.")
 
 
 def load_many(text: str, scale: str = "mini", seeds: Sequence[int] | None = None) -> list[Sweep]:
