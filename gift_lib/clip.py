@@ -119,6 +119,17 @@ def encode_images(model: nn.Module, x: Float[Tensor, "b 3 s s"]) -> Float[Tensor
     return F.normalize((pooled if visual.proj is None else pooled @ visual.proj).float(), dim=-1)
 
 
+def patch_tokens(model: nn.Module, x: Float[Tensor, "b 3 s s"], blocks: int) -> Float[Tensor, "b p w"]:
+    """The patches' states (without the class token) after the first blocks of open_clip's own image tower."""
+    visual = model.visual
+    if type(visual) is not VisionTransformer:
+        raise ConfigError(f"{type(visual).__name__} has no patch tokens to read: use open_clip's own ViT.")
+    tokens = visual._embeds(x)
+    for block in visual.transformer.resblocks[:blocks]:
+        tokens = block(tokens)
+    return tokens[:, 1:]
+
+
 def _last_image_block(block: nn.Module, x: Float[Tensor, "b l w"]) -> Float[Tensor, "b w"]:
     """The class token (position 0) after the block: its query against the keys of all tokens."""
     w = x.shape[-1]

@@ -297,7 +297,7 @@ def build_method(e: Experiment, runtime: Runtime, task_count: int) -> Method:
     clip = load_clip(e.model, runtime.device, e.precision)
     resources = Resources(
         reference_images=lambda n: data.reference_images(e, n, runtime.data_dir),
-        captions=lambda n: data.web_captions(e, n, runtime.data_dir),
+        captions=lambda n: data.reference_captions(e, n, runtime.data_dir),
         task_count=task_count,
         device=device,
     )

@@ -27,7 +27,14 @@ OPTIONS = {
     "zscl": {"images": 24, "captions": 10, "snapshots": 3},
     "icarl": {"memory": 13},
     "lwf-vr": {"sentences": 7},
-    "moe-adapter": {"experts": 6, "bottleneck": 4, "autoencoder_steps": 4, "everything_else": 20, "lr": 1e-2},
+    "moe-adapter": {
+        "experts": 6,
+        "bottleneck": 4,
+        "autoencoder_steps": 4,
+        "everything_else_steps": 4,
+        "everything_else": 20,
+        "lr": 1e-2,
+    },
 }
 TRAINED = ("finetune", "l2", "lwf", "lwf-vr", "icarl", "wise-ft", "zscl", "moe-adapter", "upper-bound", "joint", "gift")
 
@@ -122,7 +129,7 @@ def world(monkeypatch, tmp_path):
     """The real loop with tiny data and models in the place of the scale model's."""
     w = World(str(tmp_path))
 
-    def load_tasks(e, data_dir=None):
+    def load_tasks(e, data_dir=None, cache_dir=None):
         return [tiny_task(k, w.task_class) for k in range(w.count)]
 
     def build(e, runtime, task_count):

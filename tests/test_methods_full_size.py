@@ -21,7 +21,12 @@ OPTIONS = {
     "zscl": {"images": 3, "captions": 5},
     "icarl": {"memory": 3},
     "lwf-vr": {"sentences": 5},
-    "moe-adapter": {"features": "alexnet-random", "autoencoder_steps": 2, "everything_else": 3},
+    "moe-adapter": {
+        "features": "alexnet-random",
+        "autoencoder_steps": 2,
+        "everything_else_steps": 2,
+        "everything_else": 3,
+    },
 }
 
 

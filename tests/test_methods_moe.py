@@ -12,6 +12,7 @@ from gift_lib.config import experiment
 from gift_lib.data.transforms import Preprocess
 from gift_lib.errors import ConfigError
 from gift_lib.methods import ddas
+from gift_lib.methods.adapters import Routing
 from gift_lib.methods.base import seeded
 from gift_lib.methods.moe_adapter import LEARNING_RATES, MoEAdapter
 from gift_lib.tasks import ORDERS, TensorImages
@@ -148,7 +149,7 @@ def autoencoder_setting(brightness, seed=0):
 
 
 def selector(steps=60, threshold=1.0):
-    s = ddas.Selector(ddas.features_of("patches", tiny_clip()), Preprocess(16), 8, threshold)
+    s = ddas.Selector(ddas.features_of("tower", tiny_clip(), Routing()), Preprocess(16), 8, threshold)
     for number, brightness in enumerate((100, 0, 200)):
 
         def seeds(stream, step=0, number=number):
@@ -191,7 +192,9 @@ def test_the_threshold_is_calibrated_on_training_pictures_of_everything_else(met
     errors = s.errors(reference.pixels)[0]
     assert s.threshold == pytest.approx(float(errors.quantile(0.99)), rel=1e-5)
     assert len(s.autoencoders) == 2
-    published = tiny_method("moe-adapter", method_options={"threshold_quantile": 0.0, "autoencoder_steps": 2})
+    published = tiny_method(
+        "moe-adapter", method_options={"threshold_quantile": 0.0, "autoencoder_steps": 2, "everything_else_steps": 2}
+    )
     fit(published, 0)
     assert published.selector.threshold == 0.0655
 
@@ -216,6 +219,29 @@ def test_predictions_route_each_picture_and_its_texts(method, monkeypatch):
             torch.testing.assert_close(logits[i], (image @ texts.T)[0])
 
 
+def test_a_known_task_takes_its_own_router_and_a_stranger_the_frozen_clip():
+    m = tiny_method("moe-adapter", method_options={"route": "task"})
+    for t in range(2):
+        fit(m, t)
+    fresh = tiny_method("moe-adapter", method_options={"route": "task"})
+    fresh.before_task(tiny_task(1), None)
+    fresh.load_state(m.state())
+    x = pixels(3, "routes")
+    for method in (m, fresh):
+        assert [method.routes(tiny_task(t), x).unique().tolist() for t in range(3)] == [[0], [1], [-1]]
+    with pytest.raises(ConfigError, match="did you mean 'vote'"):
+        tiny_method("moe-adapter", method_options={"route": "votes"})
+
+
+def test_features_of_the_tower_are_those_of_the_frozen_clip(method):
+    x = method.clip.preprocess.eval(pixels(3, "tower"))
+    fit(method, 0)
+    visual = tiny_clip().model.visual
+    with torch.no_grad():
+        naive = visual.transformer.resblocks[0](visual._embeds(x))[:, 1:].flatten(1).sigmoid()
+    torch.testing.assert_close(method.selector.features(x), naive)
+
+
 def test_before_any_task_predictions_are_zero_shot(method):
     zero = tiny_method("zero-shot")
     task, x = tiny_task(0), pixels(4, "zero")
@@ -227,6 +253,7 @@ def test_published_settings():
     o = MoEAdapter.options
     assert (o["experts"], o["bottleneck"], o["top"], o["scale"]) == (22, 64, 2, 0.1)
     assert (o["hidden"], o["threshold"]) == (100, 0.0655)
+    assert (o["autoencoder_steps"], o["everything_else_steps"]) == (300, 1000)
     assert [LEARNING_RATES[name] * 1e4 for name in ORDERS["I"]] == pytest.approx(
         [50, 10, 50, 10, 1, 10, 10, 1, 10, 10, 10]
     )
@@ -241,10 +268,10 @@ def test_learning_rates():
 
 def test_features(method):
     x = torch.randn(2, 3, 224, 224, generator=torch.Generator().manual_seed(0))
-    features = ddas.features_of("alexnet-random", tiny_clip())
+    features = ddas.features_of("alexnet-random", tiny_clip(), Routing())
     assert features(x).shape == (2, 256 * 13 * 13) and torch.equal(features(x), features(x))
     with pytest.raises(ConfigError, match="did you mean 'alexnet'"):
-        ddas.features_of("alexnett", tiny_clip())
+        ddas.features_of("alexnett", tiny_clip(), Routing())
 
 
 def test_towers_of_another_make_are_refused():

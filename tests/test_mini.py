@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import re
 
 import numpy as np
 import pytest
@@ -155,7 +156,19 @@ def test_leaked_style_is_between_web_and_task():
 def test_reference_pictures_show_concepts_only_and_captions_repeat():
     images = mini.reference_images(6, 0)
     assert torch.equal(images.batch(all_indices(3)), mini.reference_pixels(3, 0))
+    captions = mini.reference_captions
     assert mini.web_captions(5, 1) == mini.web_captions(8, 1)[:5] != mini.web_captions(5, 2)
+    assert captions(5, 1) == captions(8, 1)[:5] != captions(5, 2)
+
+
+def test_reference_captions_name_no_class_of_any_task():
+    classes = [c for t in mini.tasks().values() for c in t.classes]
+
+    def named(captions):
+        return sum(any(re.search(rf"\b{re.escape(c)}\b", text, re.IGNORECASE) for c in classes) for text in captions)
+
+    assert named(mini.reference_captions(1584, 0)) == 0
+    assert named(mini.web_captions(1584, 0)) > 500, "the web's own captions do"
 
 
 def test_real_pictures_follow_prompt_and_seed():

@@ -440,9 +440,9 @@ def test_reference_images(tmp_path, monkeypatch):
         mtil.reference_images(6, 0, tmp_path, size=32)
 
 
-def test_web_captions(tmp_path):
+def test_reference_captions(tmp_path):
     with pytest.raises(DataError, match="Put any list of captions there"):
-        mtil.web_captions(2, 0, tmp_path)
+        mtil.reference_captions(2, 0, tmp_path)
     (tmp_path / "captions.txt").write_text("a cat\thttp://x\na dog\n\na bird\n")
-    assert sorted(mtil.web_captions(9, 0, tmp_path)) == ["a bird", "a cat", "a dog"]
-    assert mtil.web_captions(2, 1, tmp_path) == mtil.web_captions(2, 1, tmp_path)
+    assert sorted(mtil.reference_captions(9, 0, tmp_path)) == ["a bird", "a cat", "a dog"]
+    assert mtil.reference_captions(2, 1, tmp_path) == mtil.reference_captions(2, 1, tmp_path)

@@ -29,9 +29,9 @@ def reference_images(experiment: Experiment, n: int, data_dir: str | Path | None
     return _source(experiment).reference_images(n, experiment.seed, data_dir)
 
 
-def web_captions(experiment: Experiment, n: int, data_dir: str | Path | None = None) -> list[str]:
+def reference_captions(experiment: Experiment, n: int, data_dir: str | Path | None = None) -> list[str]:
     """`n` public captions (Conceptual Captions' part in ZSCL)."""
-    return _source(experiment).web_captions(n, experiment.seed, data_dir)
+    return _source(experiment).reference_captions(n, experiment.seed, data_dir)
 
 
 def real_pictures(

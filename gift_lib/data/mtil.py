@@ -317,7 +317,7 @@ def reference_images(n: int, seed: int, data_dir: str | os.PathLike | None = Non
     return cache.Stored(folder).open().images
 
 
-def web_captions(n: int, seed: int, data_dir: str | os.PathLike | None = None) -> list[str]:
+def reference_captions(n: int, seed: int, data_dir: str | os.PathLike | None = None) -> list[str]:
     """At most `n` captions, shuffled, of `captions.txt`: one a line, or Conceptual Captions' "caption<TAB>address"."""
     path = data_root(data_dir) / "captions.txt"
     if not path.exists():

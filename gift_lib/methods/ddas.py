@@ -8,9 +8,10 @@ import torchvision
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from gift_lib.clip import Clip
+from gift_lib.clip import Clip, patch_tokens
 from gift_lib.data.transforms import Preprocess
 from gift_lib.errors import ConfigError, DataError, nearest
+from gift_lib.methods.adapters import Routing
 from gift_lib.methods.base import Resources, Shuffle
 from gift_lib.tasks import Images, all_indices
 
@@ -109,16 +110,17 @@ class Selector:
             self.autoencoders.append(model.to(device).requires_grad_(False))
 
 
-def features_of(kind: str, clip: Clip) -> Features:
-    """Frozen convolutional features in (0, 1): AlexNet's last convolution, or CLIP's own patch embedding.
+def features_of(kind: str, clip: Clip, routing: Routing) -> Features:
+    """Frozen features in (0, 1): AlexNet's last convolution, or patch tokens from the middle of the frozen CLIP.
 
     "alexnet" is the published one, pre-trained on ImageNet; "alexnet-random" has its shape and random
-    weights; "patches" is the convolution at the input of the frozen CLIP, which no method here trains.
+    weights; "tower" is the frozen image tower up to half its blocks, for a world in which no other
+    pre-trained network exists.
     """
-    if kind == "patches":
-        return partial(_squashed, clip.model.visual.conv1)
+    if kind == "tower":
+        return partial(_half_tower, clip.model, routing)
     if kind not in ("alexnet", "alexnet-random"):
-        raise ConfigError(f"there are no features {kind!r}; {nearest(kind, ('alexnet', 'alexnet-random', 'patches'))}")
+        raise ConfigError(f"there are no features {kind!r}; {nearest(kind, ('alexnet', 'alexnet-random', 'tower'))}")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         net = torchvision.models.alexnet(weights=None)
@@ -130,6 +132,12 @@ def features_of(kind: str, clip: Clip) -> Features:
 
 def _squashed(convolutions: nn.Module, x: Float[Tensor, "b 3 s s"]) -> Float[Tensor, "b f"]:
     return convolutions(x).flatten(1).sigmoid()
+
+
+@torch.no_grad()
+def _half_tower(model: nn.Module, routing: Routing, x: Float[Tensor, "b 3 s s"]) -> Float[Tensor, "b f"]:
+    with routing.through(-1):
+        return patch_tokens(model, x, len(model.visual.transformer.resblocks) // 2).flatten(1).sigmoid()
 
 
 def _alexnet_weights() -> Mapping[str, Tensor]:

@@ -17,8 +17,6 @@ class LwFVR(ReferenceDistillation):
     """Reference pictures and teacher as in LwF; texts: random sentences, drawn once per task."""
 
     options = {"sentences": 1000, "words": 10}
-    #: 1000 : 2201 names (1201 classes and ImageNet's 1000) as on MTIL, for the small world's 220 or so.
-    presets = {"mini": {"sentences": 100}}
 
     def before_task(self, task: Task, synthetic: SyntheticSet | None) -> None:
         super().before_task(task, synthetic)

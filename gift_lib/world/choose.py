@@ -31,7 +31,8 @@ def choose(
 
 def alone(name: str, task: Task, lr: float, steps: int, seed: int) -> float:
     """Validation accuracy in percent on one task that the method learns from the pre-trained model, by the one loop."""
-    options = {"lr": lr} if "lr" in methods.find(name).options else {}
+    # A method with an lr of its own has its own; one with a selector is told the task, as its lr is to be judged.
+    options = {k: v for k, v in {"lr": lr, "route": "task"}.items() if k in methods.find(name).options}
     e = experiment(method=name, lr=lr, steps=steps, seed=seed, method_options=options)
     runtime = Runtime(progress=False)
     with numerics(runtime.device):

@@ -10,13 +10,12 @@ from pathlib import Path
 from gift_lib.data.mini.families import CONCEPT_TEMPLATE, CONCEPTS, FAMILIES
 from gift_lib.data.mini.splits import COUNTS, WORLD_VERSION, tasks
 from gift_lib.data.mini.splits import world_hash as _world_hash
-from gift_lib.data.mini.web import NOISE, Web, real_pictures, reference_pixels, web_pairs
-from gift_lib.data.mini.web import web_captions as _web_captions
+from gift_lib.data.mini.web import NOISE, Web, real_pictures, reference_pixels, web_captions, web_pairs
 from gift_lib.tasks import Images, TensorImages
 
 __all__ = [
     "CONCEPTS", "CONCEPT_TEMPLATE", "COUNTS", "FAMILIES", "NOISE", "WORLD_VERSION", "Web", "real_pictures",
-    "reference_images", "reference_pixels", "tasks", "web_captions", "web_pairs", "world_hash",
+    "reference_captions", "reference_images", "reference_pixels", "tasks", "web_captions", "web_pairs", "world_hash",
 ]  # fmt: skip
 
 
@@ -30,6 +29,9 @@ def reference_images(n: int, seed: int, data_dir: str | Path | None = None) -> I
     return TensorImages(reference_pixels(n, seed))
 
 
-def web_captions(n: int, seed: int, data_dir: str | Path | None = None) -> list[str]:
-    """`n` captions of the small web (Conceptual Captions' part in ZSCL)."""
-    return _web_captions(n, seed)
+def reference_captions(n: int, seed: int, data_dir: str | Path | None = None) -> list[str]:
+    """`n` captions of the small web that name concepts only (Conceptual Captions' part in ZSCL).
+
+    The web itself also names the tasks' classes, future ones too; a continual method must not hear of them.
+    """
+    return web_captions(n, seed, tasks=0.0)

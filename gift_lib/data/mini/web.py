@@ -1,6 +1,6 @@
 """The small web: noisy captioned pictures for CLIP, clean ones for the diffusion model, ZSCL's references."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -113,12 +113,12 @@ def reference_pixels(n: int, seed: int) -> UInt8[Tensor, "n 3 32 32"]:
     return stacked([picture(_CONCEPT_ENTRIES[k % len(CONCEPTS)], generator("reference", seed, k)) for k in range(n)])
 
 
-def web_captions(n: int, seed: int) -> list[str]:
-    """Noisy captions without pictures: ZSCL's reference texts."""
-    captions = []
+def web_captions(n: int, seed: int, tasks: float = NOISE.tasks) -> list[str]:
+    """Noisy captions without pictures; a share of `tasks` of them is of the tasks' classes, the rest of concepts."""
+    captions, web = [], replace(NOISE, tasks=tasks)
     for k in range(n):
         rng = generator("captions", seed, k)
-        captions.append(caption(_entry(rng, NOISE.tasks), rng))
+        captions.append(caption(_entry(rng, tasks), rng, web))
     return captions
 
 
