@@ -89,6 +89,8 @@ class MoEAdapter(Method):
     def after_task(self, task: Task) -> None:
         for m in self.mixtures.values():
             m.freeze_used()
+        if self.option["route"] == "task":  # nothing to select
+            return
         if not self.selector.autoencoders:
             reference = self.resources.reference_images(self.option["everything_else"])
             self.learn_distribution(reference, self.option["everything_else_steps"])
