@@ -19,7 +19,7 @@ CHOICES = {
     "consolidation": ("awc", "none", "l2", "fisher"),
     "prompt_source": ("both", "concepts", "past"),
     "synthetic_source": ("diffusion", "real"),
-    "scheduler": ("dpm++", "ddim", "pndm"),
+    "scheduler": ("auto", "dpm++", "ddim", "pndm"),
     "precision": ("fp32", "bf16", "fp16"),
 }
 
@@ -78,6 +78,7 @@ class Experiment:
     images_per_task: int = 256
     denoising_steps: int = 20
     guidance_scale: float = 7.5
+    #: "auto" is Stable Diffusion's own (PNDM) from 50 steps on and DPM-Solver++ below.
     scheduler: str = "dpm++"
     prompt_source: str = "both"
     #: Template of every generator prompt; empty keeps each task's own first template.
@@ -228,12 +229,12 @@ PAPER = MINI.replace(
     scale="paper", model="ViT-B-16-quickgelu/openai", pipeline="stable-diffusion-v1-5/stable-diffusion-v1-5",
     precision="bf16", steps=1000, batch_size=64, synthetic_batch_size=64, lr=1e-5,
     lr_per_task={"Aircraft": 5e-5, "MNIST": 5e-5}, images_per_task=1000, denoising_steps=50,
-    scheduler="pndm", synthetic_seed=42,
+    scheduler="auto", synthetic_seed=42,
 )  # fmt: skip
 
 COLAB = PAPER.replace(
     scale="colab", precision="fp16", tasks=("Aircraft", "DTD", "EuroSAT"), steps=100, images_per_task=50,
-    denoising_steps=25, scheduler="dpm++", batch_size=32, synthetic_batch_size=32,
+    denoising_steps=25, batch_size=32, synthetic_batch_size=32,
 )  # fmt: skip
 
 SCALES = {"mini": MINI, "colab": COLAB, "paper": PAPER}

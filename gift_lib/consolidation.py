@@ -123,6 +123,8 @@ class StaticFisher(Penalty):
         if self.seen >= self.first_steps:
             return
         new = [g.clone() for g in _gradients(params)]
+        if unscale != 1.0 and not all(g.isfinite().all() for g in new):  # fp16: the scaler skips this step too
+            return
         _square(new, self.normalise, unscale)
         self.seen += 1
         if self.seen == 1:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
+from gift_lib.ahead import ahead
 from gift_lib.errors import NumericsError
 from gift_lib.methods import Method
 from gift_lib.tasks import Split, Task, all_indices
@@ -15,10 +16,9 @@ def accuracy(method: Method, task: Task, split: Split, chunk: int = 256) -> floa
 
     Raises NumericsError where a logit is not finite.
     """
-    right = 0
-    for index in all_indices(len(split)).split(chunk):
-        pixels = split.images.batch(index).to(method.resources.device)
-        logits = method.predict(task, pixels)
+    right, indices = 0, all_indices(len(split)).split(chunk)
+    for index, pixels in zip(indices, ahead(split.images.batch, indices, method.resources.device), strict=True):
+        logits = method.predict(task, pixels.to(method.resources.device))
         if not torch.isfinite(logits).all():
             raise NumericsError(f"logits on {task.name} are not finite: lower the learning rate or use fp32.")
         right += int((logits.argmax(dim=1).cpu() == split.labels[index]).sum())

@@ -8,6 +8,7 @@ batch by itself. So neither order, companions, interruption nor the number of pr
 import itertools
 import logging
 import multiprocessing
+import os
 import time
 import warnings
 from collections import Counter
@@ -35,6 +36,7 @@ from tqdm.auto import tqdm
 
 from gift_lib import data
 from gift_lib.config import CHOICES, Experiment
+from gift_lib.device import deterministic
 from gift_lib.errors import ConfigError, DataError, NumericsError, nearest
 from gift_lib.files import cache_root, digest, file_digest, read_json
 from gift_lib.pictures import Draw, PictureCache, Sampler, SyntheticSet
@@ -104,8 +106,13 @@ class PipelineSpec:
         return load_pipeline(self.name, self.device, self.precision, self.compiled)
 
     def sampler(self, steps: int, guidance: float, scheduler: str, chunk: int = CHUNK, size: int = 0) -> Sampler:
-        """The Sampler of this pipeline; size 0 is the size that it was trained at."""
+        """The Sampler of this pipeline; size 0 is the size that it was trained at.
+
+        Scheduler "auto": Stable Diffusion's own (PNDM) from 50 steps on, DPM-Solver++ below.
+        """
         _check(steps, guidance, scheduler, chunk, self.precision)
+        if scheduler == "auto":
+            scheduler = "pndm" if steps >= 50 else "dpm++"
         folder = find_pipeline(self.name)
         return Sampler(
             steps, float(guidance), scheduler, chunk, size or native_size(folder), weights_digest(self.name),
@@ -114,8 +121,12 @@ class PipelineSpec:
 
     @classmethod
     def of(cls, e: Experiment, device: str = "cpu") -> "PipelineSpec":
-        """The pipeline of an experiment. A CPU draws in fp32 whatever precision the training has."""
-        return cls(e.pipeline, device, "fp32" if device == "cpu" else e.precision)
+        """The pipeline of an experiment. A CPU draws in fp32 whatever precision the training has.
+
+        On a GPU the environment variable GIFT_COMPILE=1 asks for a compiled UNet (`make bench` tells what it gains).
+        """
+        compiled = device.startswith("cuda") and os.environ.get("GIFT_COMPILE", "0") not in ("", "0")
+        return cls(e.pipeline, device, "fp32" if device == "cpu" else e.precision, compiled)
 
 
 def find_pipeline(name: str) -> Path:
@@ -194,6 +205,8 @@ def _ready(pipeline: DiffusionPipeline, device: str, compiled: bool) -> Diffusio
             part.eval().requires_grad_(False)
             if device.startswith("cuda"):
                 part.to(memory_format=torch.channels_last)
+    if device != "cpu" and hasattr(getattr(pipeline, "vae", None), "enable_slicing"):
+        pipeline.vae.enable_slicing()  # a chunk's pictures are decoded one by one: the decoder needs the most memory
     if compiled:
         pipeline.unet = torch.compile(pipeline.unet)
     return pipeline
@@ -343,17 +356,15 @@ class Painter:
 @contextmanager
 def _numerics() -> Iterator[None]:
     """One CPU thread and deterministic kernels, so that bytes depend neither on the cores nor on the caller."""
-    threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True, warn_only=True)
     try:
-        with warnings.catch_warnings():
+        with deterministic(), warnings.catch_warnings():
             # The scheduler hands tensors to numpy 2 in a way that it will stop accepting one day.
             warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
             yield
     finally:
         torch.set_num_threads(threads)
-        torch.use_deterministic_algorithms(strict)
 
 
 def to_bytes(pictures: Float[Tensor, "b 3 h w"]) -> UInt8[Tensor, "b 3 h w"]:

@@ -16,10 +16,13 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from gift_lib import checkpoint, data, methods, results
+from gift_lib.ahead import ahead
+from gift_lib.clip import gradient_checkpointing
 from gift_lib.clip import load as load_clip
 from gift_lib.config import Experiment
 from gift_lib.data.cache import train_view
-from gift_lib.errors import ConfigError, NumericsError
+from gift_lib.device import deterministic, find_device
+from gift_lib.errors import NumericsError
 from gift_lib.evaluation import evaluate
 from gift_lib.files import cache_root
 from gift_lib.generate import SyntheticSet, synthesize, weights_digest
@@ -35,7 +38,8 @@ LOSS_POINTS = 40
 class Runtime:
     """Where and how a run happens: nothing here changes its result on one kind of hardware.
 
-    `checkpoint_every` is in steps. `workers` is the number of processes that generate pictures.
+    `device` "auto" is the best that is there. `checkpoint_every` is in steps. `workers` is the number of
+    processes that generate pictures, each on the next GPU where there are several.
     """
 
     device: str = "cpu"
@@ -44,6 +48,9 @@ class Runtime:
     workers: int = 1
     checkpoint_every: int = 100
     progress: bool = True
+
+    def __post_init__(self):
+        object.__setattr__(self, "device", find_device(self.device))
 
     @property
     def cache(self) -> Path:
@@ -97,7 +104,7 @@ def identity_of(experiment: Experiment, runtime: Runtime = LOCAL) -> dict[str, A
 
 def _run(e: Experiment, runtime: Runtime, identity: dict, state: Path) -> results.Record:
     started, stages, cpu = time.perf_counter(), Counter(), Counter()
-    tasks = data.load_tasks(e, runtime.data_dir)
+    tasks = data.load_tasks(e, runtime.data_dir, runtime.cache_dir)
     method = build_method(e, runtime, len(tasks))
     saved = checkpoint.load(state)
     done = _restore(method, saved) if saved else Progress()
@@ -146,8 +153,8 @@ def fit(
     bar = tqdm(total=steps, initial=done.step, desc=f"{t + 1} {task.name}", leave=False, disable=not runtime.progress)
     method.model.train()
     with bar:
-        while done.step < steps:
-            terms = learner.step(batches(done.step))
+        for batch in ahead(batches, range(done.step, steps), method.resources.device):
+            terms = learner.step(batch)
             for name, value in terms.items():
                 curves.setdefault(name, []).append(value)
             done.step += 1
@@ -295,8 +302,10 @@ def build_method(e: Experiment, runtime: Runtime, task_count: int) -> Method:
     """The experiment's method over the pre-trained CLIP, with the reference data that it may ask for."""
     device = torch.device(runtime.device)
     clip = load_clip(e.model, runtime.device, e.precision)
+    if e.checkpoint_activations:
+        gradient_checkpointing(clip.model)
     resources = Resources(
-        reference_images=lambda n: data.reference_images(e, n, runtime.data_dir),
+        reference_images=lambda n: data.reference_images(e, n, runtime.data_dir, runtime.cache_dir),
         captions=lambda n: data.reference_captions(e, n, runtime.data_dir),
         task_count=task_count,
         device=device,
@@ -327,17 +336,14 @@ def _windows(values: list[float]) -> list[float]:
 @contextmanager
 def numerics(device: str) -> Iterator[None]:
     """One thread on a CPU and deterministic kernels on a GPU: the same seed gives the same bytes."""
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise ConfigError('device "cuda" asked for, but torch sees no GPU. Use device="cpu".')
-    threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    threads = torch.get_num_threads()
     if device == "cpu":
         torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True, warn_only=True)
     try:
-        yield
+        with deterministic():
+            yield
     finally:
         torch.set_num_threads(threads)
-        torch.use_deterministic_algorithms(strict)
 
 
 @contextmanager

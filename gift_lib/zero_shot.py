@@ -19,7 +19,7 @@ from gift_lib.training import LOCAL, Runtime, build_method
 def zero_shot(e: Experiment, runtime: Runtime = LOCAL) -> pd.Series:
     """Zero-shot test accuracy in percent by task, in the experiment's order, through the same `predict` as ever."""
     e = e.replace(method="zero-shot", method_options={})
-    tasks = data.load_tasks(e, runtime.data_dir)
+    tasks = data.load_tasks(e, runtime.data_dir, runtime.cache_dir)
     method = build_method(e, runtime, len(tasks))
     method.model.eval()
     bar = tqdm(tasks, desc="zero-shot", leave=False, disable=not runtime.progress)

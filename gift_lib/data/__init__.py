@@ -1,6 +1,7 @@
 """The data of an experiment: its tasks in their order, its concepts, its public reference data."""
 
 from pathlib import Path
+from typing import Any
 
 from jaxtyping import UInt8
 from torch import Tensor
@@ -10,12 +11,15 @@ from gift_lib.errors import ConfigError
 from gift_lib.tasks import Images, Task, in_order
 
 
-def load_tasks(experiment: Experiment, data_dir: str | Path | None = None) -> list[Task]:
+def load_tasks(
+    experiment: Experiment, data_dir: str | Path | None = None, cache_dir: str | Path | None = None
+) -> list[Task]:
     """The experiment's tasks in training order. Nothing is decoded until a split is asked for.
 
+    Decoded pictures lie in the cache folder, at the size that the experiment's CLIP reads.
     Raises ConfigError for a task that does not exist, DataError where a data set is missing.
     """
-    tasks = _source(experiment).tasks(data_dir)
+    tasks = _source(experiment).tasks(data_dir, **_decoding(experiment, cache_dir))
     return in_order(tasks, experiment.order, experiment.tasks)
 
 
@@ -24,9 +28,11 @@ def world_hash(experiment: Experiment, data_dir: str | Path | None = None) -> st
     return _source(experiment).world_hash(data_dir)
 
 
-def reference_images(experiment: Experiment, n: int, data_dir: str | Path | None = None) -> Images:
+def reference_images(
+    experiment: Experiment, n: int, data_dir: str | Path | None = None, cache_dir: str | Path | None = None
+) -> Images:
     """`n` public pictures outside all tasks (ImageNet's part in ZSCL)."""
-    return _source(experiment).reference_images(n, experiment.seed, data_dir)
+    return _source(experiment).reference_images(n, experiment.seed, data_dir, **_decoding(experiment, cache_dir))
 
 
 def reference_captions(experiment: Experiment, n: int, data_dir: str | Path | None = None) -> list[str]:
@@ -56,3 +62,12 @@ def _source(experiment: Experiment):
     else:
         from gift_lib.data import mtil as source
     return source
+
+
+def _decoding(experiment: Experiment, cache_dir: str | Path | None) -> dict[str, Any]:
+    """Where and how large real pictures are decoded; the scale model's are drawn."""
+    if experiment.scale == "mini":
+        return {}
+    from gift_lib.data import mtil
+
+    return {"cache_dir": cache_dir, "size": mtil.input_size(experiment.model)}

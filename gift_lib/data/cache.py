@@ -123,6 +123,14 @@ def require_space(folder: Path, needed: int) -> None:
         )
 
 
+def announce(records: Records, folder: Path, size: int, native: bool = False, progress: bool = True) -> None:
+    """Say what decoding `records` into `folder` will cost; a DataError where the disk has no room for it."""
+    cost = estimate(records, size, native)
+    require_space(folder.parent, cost.bytes)
+    if progress:
+        print(f"Decoding {folder.parent.name}/{folder.name} once: {cost}.", flush=True)
+
+
 # --- writing ------------------------------------------------------------------------------------------------------
 
 

@@ -125,10 +125,7 @@ def _open(
     key = digest([str(path.resolve()), found.digest, _stamp(found)], 8)
     folder = cache.images_root(cache_dir) / path.resolve().name / f"{split}-{size}-{key}"
     if not cache.stored(folder):
-        cost = cache.estimate(found, size)
-        cache.require_space(folder.parent, cost.bytes)
-        if progress:
-            print(f"Decoding {path.name}/{split} once: {cost}.", flush=True)
+        cache.announce(found, folder, size, progress=progress)
         cache.build(found, folder, size, progress=progress)
     return cache.Stored(folder).open()
 

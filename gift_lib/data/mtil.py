@@ -12,12 +12,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import open_clip
 import torch
 
 from gift_lib.data import cache, names, readers
 from gift_lib.data.records import Records, from_files, split_digest, split_indices
 from gift_lib.errors import ConfigError, DataError, nearest
-from gift_lib.files import cache_root, digest
+from gift_lib.files import cache_root, digest, read_json
 from gift_lib.tasks import Images, Split, Task
 
 #: Pixels of the shorter side; CLIP ViT-B/16's input.
@@ -143,6 +144,14 @@ def source_of(spec: Dataset, sources: Mapping[str, str] | None = None) -> str:
     return source
 
 
+def input_size(model: str) -> int:
+    """The side in pixels of what a CLIP reads, from its configuration alone; SIZE where that says nothing."""
+    folder = Path(model).expanduser() / "open_clip_config.json"
+    config = read_json(folder).get("model_cfg") if folder.is_file() else open_clip.get_model_config(model.split("/")[0])
+    size = (config or {}).get("vision_cfg", {}).get("image_size", SIZE)
+    return size if isinstance(size, int) else min(size)
+
+
 def help_with(spec: Dataset, root: Path) -> str:
     """Where to get a data set, where to put it, in which layout."""
     mirror = f", or set GIFT_SOURCES={spec.name}=hf:{spec.mirror}" if spec.mirror else ""
@@ -233,10 +242,7 @@ def open_split(
     folder = split_folder(spec, split, size, cache_dir)
     if not cache.stored(folder):
         found = records(spec, split, data_dir, source)
-        cost = cache.estimate(found, size, spec.native)
-        cache.require_space(folder.parent, cost.bytes)
-        if progress:
-            print(f"Decoding {spec.name}/{split} once: {cost}.", flush=True)
+        cache.announce(found, folder, size, spec.native, progress)
         cache.build(found, folder, size, spec.native, progress=progress)
     opened = cache.Stored(folder).open()
     expected = spec.images(split)
@@ -300,7 +306,10 @@ def download(spec: Dataset, data_dir: str | os.PathLike | None = None) -> None:
 # --- public reference data of ZSCL --------------------------------------------------------------------------------
 
 
-def reference_images(n: int, seed: int, data_dir: str | os.PathLike | None = None, size: int = SIZE) -> Images:
+def reference_images(
+    n: int, seed: int, data_dir: str | os.PathLike | None = None, cache_dir: str | os.PathLike | None = None,
+    size: int = SIZE, progress: bool = True,
+) -> Images:  # fmt: skip
     """`n` pictures drawn from the folder `reference` (ImageNet's train folder, or any tree of images)."""
     root = data_root(data_dir) / "reference"
     paths = readers.images_in(root) if root.is_dir() else []
@@ -311,9 +320,10 @@ def reference_images(n: int, seed: int, data_dir: str | os.PathLike | None = Non
         )
     chosen = sorted(random.Random(seed).sample(range(len(paths)), n))
     found = from_files(root, ((paths[i], 0) for i in chosen))
-    folder = cache.images_root() / "reference" / f"{found.digest}-{size}"
+    folder = cache.images_root(cache_dir) / "reference" / f"{found.digest}-{size}"
     if not cache.stored(folder):
-        cache.build(found, folder, size)
+        cache.announce(found, folder, size, progress=progress)
+        cache.build(found, folder, size, progress=progress)
     return cache.Stored(folder).open().images
 
 

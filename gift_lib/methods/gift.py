@@ -1,16 +1,17 @@
 """GIFT: distillation on synthetic image-text pairs, and weight consolidation steered by its gradient."""
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from gift_lib import consolidation, losses
 from gift_lib.clip import encode_images, encode_texts
 from gift_lib.config import wise_weight
+from gift_lib.data.transforms import Preprocess
 from gift_lib.generate import SyntheticSet
-from gift_lib.methods.base import Batch, Method, Terms, register
+from gift_lib.methods.base import Batch, Method, Resources, Terms, register
 from gift_lib.methods.teacher import Teacher, as_teacher
-from gift_lib.tasks import Task
+from gift_lib.tasks import Images, Task, TensorImages, all_indices
 
 
 @register("gift", "GIFT")
@@ -37,15 +38,15 @@ class Gift(Method):
         device = self.resources.device
         self.prompt_of = torch.tensor([place[p] for p in synthetic.prompts], device=device)
         self.prompt_tokens = self.clip.tokenize(self.prompts).to(device)
+        self.pictures = squares(synthetic.images, self.clip.preprocess, self.resources)
         with as_teacher(self, wise_weight(e.teacher)):
-            self.teacher = Teacher.of(self.clip, synthetic.images, self.prompt_tokens, self.resources)
+            self.teacher = Teacher.of(self.clip, TensorImages(self.pictures), self.prompt_tokens, self.resources)
 
     def preserve(self, batch: Batch) -> Terms:
         """alpha CD (or another distillation) and beta ITA of one batch of synthetic pairs."""
         e = self.experiment
         which = batch.synthetic.to(self.resources.device)
-        pixels = self.synthetic.images.batch(batch.synthetic).to(self.resources.device)
-        images = encode_images(self.model, self.clip.preprocess.eval(pixels))
+        images = encode_images(self.model, self.clip.preprocess.eval(self.pictures[which]))
         distinct, place = torch.unique(self.prompt_of[which], return_inverse=True)
         texts = encode_texts(self.model, self.prompt_tokens[distinct])[place]
         terms = {"cd": e.alpha * self.distillation(which, images, texts)}
@@ -69,3 +70,9 @@ class Gift(Method):
             "text-only": (t_images, texts),
         }[e.distillation]
         return losses.contrastive_distillation(M_teacher, losses.similarity(*student, s), e.temperature)
+
+
+def squares(images: Images, preprocess: Preprocess, resources: Resources) -> UInt8[Tensor, "n 3 s s"]:
+    """All pictures as the evaluation transform cuts them, on the device: 1000 of 512 px become 150 MB there."""
+    chunks = all_indices(len(images)).split(resources.chunk)
+    return torch.cat([preprocess.square(images.batch(i).to(resources.device)) for i in chunks])

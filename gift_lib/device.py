@@ -1,0 +1,49 @@
+"""Where tensors live: the CPU, a GPU, Apple's MPS; and what makes a run there repeat."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from gift_lib.errors import ConfigError, nearest
+
+KINDS = ("cpu", "cuda", "mps")
+
+
+def find_device(name: str = "auto") -> str:
+    """A device by name; "auto" is a GPU where torch sees one, else Apple's MPS, else the CPU.
+
+    Raises ConfigError for a kind that does not exist and for a device that is not there.
+    """
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name == "auto":
+        return next(kind for kind, available in there.items() if available)
+    kind, _, number = name.partition(":")
+    if kind not in KINDS or (number and not number.isdigit()):
+        raise ConfigError(f"there is no device {name!r}; {nearest(kind, (*KINDS, 'auto'))}")
+    if not there[kind]:
+        raise ConfigError(f'device "{name}" asked for, but torch sees no {_called(kind)}. Use device="cpu".')
+    if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
+        raise ConfigError(f"device {name!r} asked for, but there are {torch.cuda.device_count()} GPUs, from cuda:0 on.")
+    return name
+
+
+def _called(kind: str) -> str:
+    return "GPU" if kind == "cuda" else "Apple GPU"
+
+
+@contextmanager
+def deterministic() -> Iterator[None]:
+    """Deterministic kernels within, where torch has them; it warns once for an operation that has none.
+
+    cuBLAS needs its workspace fixed before it is first used: the variable is set here unless the user has set it.
+    """
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    strict = torch.are_deterministic_algorithms_enabled()
+    warned = torch.is_deterministic_algorithms_warn_only_enabled()
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(strict, warn_only=warned)
