@@ -12,10 +12,13 @@ NAME ?= all
 JOBS ?= 2
 PORT ?= 8000
 N ?= 3
+SEEDS ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
 PY := $(BIN)/python
+# Runs lock themselves, so a batch that was killed goes on by the same command, without an --unlock.
+BATCH := --cores $(JOBS) --keep-going --rerun-incomplete --nolock
 # The environment is made anew when these files change, and only then.
 PINS := requirements.txt env/requirements.lock pyproject.toml
 STAMP := $(VENV)/.installed-$(shell cat $(PINS) | cksum | cut -d' ' -f1)
@@ -70,17 +73,17 @@ world: install ## train the scale model's CLIP and diffusion model from nothing 
 world-check: install ## whether the scale model is hard enough, and honest
 	$(PY) -m gift_lib.world check
 
-sweep: install ## a batch of runs: NAME=ablation-loss SCALE=mini JOBS=2
-	$(BIN)/snakemake --cores $(JOBS) --keep-going --rerun-incomplete --config name=$(NAME) scale=$(SCALE)
+sweep: install ## a batch of runs, or the rest of it: NAME=ablation-loss SCALE=mini JOBS=2; SEEDS=0-9 for other seeds
+	$(BIN)/snakemake $(BATCH) --config name=$(NAME) scale=$(SCALE) device=$(DEVICE) seeds=$(SEEDS)
 
 sweep-status: install ## what a batch has done and what is missing: NAME=... SCALE=...
-	$(PY) -m gift_lib.batch status $(NAME) --scale $(SCALE) --jobs $(JOBS)
+	$(PY) -m gift_lib.batch status $(NAME) --scale $(SCALE) --jobs $(JOBS) --seeds=$(SEEDS)
 
 verify: install ## run N committed records again, drawn at random, and compare them byte for byte
 	$(PY) -m gift_lib.verify --sample $(N)
 
 reproduce: install ## make every record from nothing (a night on two cores) and compare with the committed ones
-	GIFT_CACHE=build/reproduce/cache $(BIN)/snakemake --cores $(JOBS) --keep-going --rerun-incomplete \
+	GIFT_CACHE=build/reproduce/cache $(BIN)/snakemake $(BATCH) \
 	  --config name=all scale=$(SCALE) results=build/reproduce/results runs=build/reproduce/runs
 	$(PY) -m gift_lib.verify --against build/reproduce/results
 

@@ -8,10 +8,10 @@ import json, os, shlex, sys
 sys.path.insert(0, workflow.basedir)
 from gift_lib import batch, sweeps
 
-NAME, SCALE, SEEDS = str(config.get("name", "all")), config.get("scale", "mini"), str(config.get("seeds", ""))
+NAME, SCALE, SEEDS = str(config.get("name", "all")), config.get("scale", "mini"), config.get("seeds")
 RESULTS, RUNS = config.get("results", f"{workflow.basedir}/book/results"), config.get("runs", "runs")
 DEVICE, GPUS = config.get("device", "cpu"), int(config.get("gpus", 0))
-PLAN = batch.plan(NAME, SCALE, SEEDS, RESULTS)  # file stem -> experiment
+PLAN = batch.plan(NAME, SCALE, "" if SEEDS is None else str(SEEDS), RESULTS)  # file stem -> experiment
 TO_DO = batch.to_do(PLAN, RESULTS, SCALE)
 PICTURES = {batch.pictures_key(e): batch.pictures_of(e) for e in PLAN.values()}
 PYTHON = shlex.quote(sys.executable)

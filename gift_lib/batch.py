@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import IO, Any
 
 from gift_lib import sweeps
 from gift_lib.config import Experiment, experiment
-from gift_lib.errors import GiftError
+from gift_lib.errors import DataError, GiftError
 from gift_lib.files import cache_root, digest, make_folder, read_json, write_json
 
 #: The settings that decide which pictures a run uses; runs that agree on them share one generation job.
@@ -44,11 +45,27 @@ def identity(e: Experiment) -> Mapping[str, Any]:
 
 
 def plan(name: str, scale: str, seeds: str, folder: str | Path) -> dict[str, Experiment]:
-    """The runs of one or more sweeps by the stem of their record's file name."""
+    """The runs of one or more sweeps by the stem of their record's file name.
+
+    Runs whose weights or data are not there are left out, and the reason is said: they do not stop the others.
+    """
+    wanted = sweeps.runs(sweeps.load_many(name, scale, sweeps.seed_list(seeds))).values()
+    found, lacking = {}, Counter()
+    for e in wanted:
+        try:
+            found[record_path(folder, e).stem] = e
+        except DataError as error:
+            lacking[str(error)] += 1
+    for reason, count in lacking.items():
+        print(f"{count} runs are left out: {reason}", file=sys.stderr)
+    return found
+
+
+def record_path(folder: str | Path, e: Experiment) -> Path:
+    """Where the current record of an experiment is, or would be; DataError where its weights or data are missing."""
     from gift_lib import results
 
-    wanted = sweeps.runs(sweeps.load_many(name, scale, sweeps.seed_list(seeds))).values()
-    return {results.path_of(folder, e, identity(e)).stem: e for e in wanted}
+    return results.path_of(folder, e, identity(e))
 
 
 def to_do(planned: Mapping[str, Experiment], folder: str | Path, scale: str) -> list[str]:
@@ -205,25 +222,21 @@ def lock_of(notebook: Path) -> Path:
     return notebook.with_suffix(".lock")
 
 
-STATES = ("done", "running", "failed", "missing")
+STATES = ("done", "running", "failed", "missing", "without weights or data")
 
 
 def status(name: str, scale: str, seeds: str, folder: Path, runs: Path, jobs: int) -> str:
     """Runs done, running, failed and missing, per variant and in all, with the time that is left."""
-    from gift_lib import results
-
     rows, states, times = [], {}, []
     for sweep in sweeps.load_many(name, scale, sweeps.seed_list(seeds)):
         rows.append(f"{sweep.name}: {sweep.title}")
         for variant in sweep.variants:
-            own = []
-            for cell in (c for c in sweep.cells if c.variant == variant):
-                path = results.path_of(folder, cell.experiment, identity(cell.experiment))
-                own.append(state(path, runs / scale / f"{path.stem}.ipynb"))
-                if own[-1] == "done" and path not in states:
-                    times.append(read_json(path)["run"]["seconds"])
-                states[path] = own[-1]
-            rows.append(f"  {variant:32s} {_counts(own)}")
+            own = {}
+            for e in (c.experiment for c in sweep.cells if c.variant == variant):
+                own[e.digest], seconds = state(e, folder, runs)
+                times += [seconds] if seconds is not None and e.digest not in states else []
+            states |= own
+            rows.append(f"  {variant:32s} {_counts(list(own.values()))}")
     total = list(states.values())
     return "\n".join([*rows, f"In all {len(total)} runs: {_counts(total)}.{_time_left(total, times, jobs)}"])
 
@@ -234,7 +247,7 @@ def _counts(states: Sequence[str]) -> str:
 
 def _time_left(states: Sequence[str], times: Sequence[float], jobs: int) -> str:
     """A guess from the runs that are done: those that are running have half of theirs behind them."""
-    runs = sum({"done": 0, "running": 0.5}.get(s, 1) for s in states)
+    runs = sum({"done": 0, "running": 0.5, STATES[-1]: 0}.get(s, 1) for s in states)
     if not runs or not times:
         return ""
     seconds = runs * statistics.mean(times) / jobs
@@ -248,17 +261,25 @@ def _time_left(states: Sequence[str], times: Sequence[float], jobs: int) -> str:
     return f" About {left} to go with {jobs} at a time, pictures that are not drawn yet apart."
 
 
-def state(record: Path, notebook: Path) -> str:
-    """A run holds its lock while it works; a notebook without a record and without a lock has failed."""
+def state(e: Experiment, folder: Path, runs: Path) -> tuple[str, float | None]:
+    """One of STATES, and the seconds that a run took if it is done.
+
+    A run holds its lock while it works; a notebook without a record and without a lock has failed.
+    """
+    try:
+        record = record_path(folder, e)
+    except DataError:
+        return STATES[-1], None
     if record.exists():
-        return "done"
+        return "done", read_json(record)["run"]["seconds"]
+    notebook = runs / e.scale / f"{record.stem}.ipynb"
     try:
         with open(lock_of(notebook)) as lock:
             if not _locks(lock):
-                return "running"
+                return "running", None
     except FileNotFoundError:
         pass
-    return "failed" if notebook.exists() else "missing"
+    return ("failed" if notebook.exists() else "missing"), None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
