@@ -95,7 +95,7 @@ def _seed(*parts: Any) -> int:
 
 @dataclass(frozen=True)
 class PipelineSpec:
-    """Which pipeline, where: "mini", a local folder in diffusers' layout or a hub id; loaded when needed."""
+    """Which pipeline, where: "mini", "mini-early", a local folder or a hub id (`find_pipeline`); loaded when needed."""
 
     name: str
     device: str = "cpu"
@@ -129,11 +129,19 @@ class PipelineSpec:
         return cls(e.pipeline, device, "fp32" if device == "cpu" else e.precision, compiled)
 
 
+def early_folder() -> Path:
+    """Where "mini-early" lies, the scale model's pipeline early in its training: it goes with one set of weights."""
+    return cache_root() / "weights" / f"mini-early-{weights_digest('mini')}"
+
+
 def find_pipeline(name: str) -> Path:
     """The folder of a pipeline; a hub id is downloaded (safetensors only, fp16 files where there are any)."""
-    folder = MINI if name == "mini" else Path(name).expanduser()
+    known = {"mini": lambda: MINI, "mini-early": early_folder}
+    folder = known[name]() if name in known else Path(name).expanduser()
     if (folder / "model_index.json").is_file():
         return folder
+    if name == "mini-early":
+        raise DataError("the early state of the scale model is not shipped. Run `python -m gift_lib.world early`.")
     if name == "mini":
         raise DataError(f"the scale model's weights are not in {MINI}. Check them out again, or run `make world`.")
     if folder.exists() or name.startswith(("/", ".", "~")) or name.count("/") != 1:

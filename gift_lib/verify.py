@@ -1,17 +1,17 @@
 """Run committed records again and compare them byte for byte."""
 
 import argparse
-import json
 import random
 import sys
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from gift_lib import results, sweeps
+from gift_lib import batch, results, sweeps
 from gift_lib.config import from_dict
-from gift_lib.errors import GiftError
+from gift_lib.errors import DataError, GiftError
 from gift_lib.files import canonical_json
-from gift_lib.training import LOCAL, Runtime, identity_of, run
+from gift_lib.training import LOCAL, Runtime, run
 
 
 def differences(old: results.Record, new: results.Record) -> list[str]:
@@ -20,9 +20,23 @@ def differences(old: results.Record, new: results.Record) -> list[str]:
     return [k for k in sorted(a.keys() | b.keys()) if canonical_json(a.get(k)) != canonical_json(b.get(k))]
 
 
-def current(folder: Path) -> list[results.Record]:
-    """The records that the library, world and weights of today would write, and not others'."""
-    return [r for r in results.read_all(folder) if r["identity"] == identity_of(from_dict(r["config"]))]
+def current(folder: Path) -> tuple[list[results.Record], dict[str, int]]:
+    """The records that the library, world and weights of today would write; how many others there are, by reason.
+
+    A record whose weights are not here (those that are made, not shipped) cannot be run again: it is left out too.
+    """
+    records, others = [], Counter()
+    for record in results.read_all(folder):
+        try:
+            same = record["identity"] == batch.identity(from_dict(record["config"]))
+        except DataError as error:
+            others[str(error)] += 1
+            continue
+        if same:
+            records.append(record)
+        else:
+            others["of another world, other weights or another version of the numerics"] += 1
+    return records, dict(others)
 
 
 def verify(records: Sequence[results.Record], runtime: Runtime = LOCAL) -> int:
@@ -40,14 +54,22 @@ def verify(records: Sequence[results.Record], runtime: Runtime = LOCAL) -> int:
 
 
 def compare(folder: Path, other: Path) -> int:
-    """Compare every record under `folder` with its namesake under `other`; the number that differ or lack."""
-    wrong = 0
-    for path in sorted(folder.rglob("*-s*-*.json")):
-        twin = other / path.relative_to(folder)
-        different = differences(results.read(path), results.read(twin)) if twin.exists() else ["missing"]
+    """Compare the current records under `folder` with their namesakes under `other`; how many differ or lack."""
+    wrong, (records, others) = 0, current(folder)
+    for record in records:
+        name = results.path_of(".", from_dict(record["config"]), record["identity"])
+        twin = other / name
+        different = differences(record, results.read(twin)) if twin.exists() else ["missing"]
         wrong += bool(different)
-        print(f"{path.name}  {', '.join(different) or 'equal'}")
+        print(f"{name.name}  {', '.join(different) or 'equal'}")
+    _tell(len(records), others)
     return wrong
+
+
+def _tell(count: int, others: Mapping[str, int]) -> None:
+    print(
+        f"{count} current records.", *(f"{n} left out: {reason}" for reason, n in others.items()), sep="\n", flush=True
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -61,8 +83,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if args.against:
             return int(compare(args.results, args.against) > 0)
-        records = current(args.results)
-        print(json.dumps({"current records": len(records), "of": len(results.read_all(args.results))}))
+        records, others = current(args.results)
+        _tell(len(records), others)
         chosen = random.Random(args.seed).sample(records, min(args.sample, len(records)))
         return int(verify(chosen) > 0)
     except GiftError as error:

@@ -1,4 +1,4 @@
-"""`python -m gift_lib.world make | check | choose | card`: see --help."""
+"""`python -m gift_lib.world make | check | choose | card | early`: see --help."""
 
 import argparse
 import json
@@ -11,6 +11,7 @@ import torch
 
 from gift_lib.errors import GiftError
 from gift_lib.files import write_json
+from gift_lib.generate import early_folder, weights_digest
 from gift_lib.world import card, check, choose, clip, diffusion, make, settings, tokenizer
 
 
@@ -33,13 +34,19 @@ def parser() -> argparse.ArgumentParser:
         ("check", run_check, "measure the scale model against the design's aims"),
         ("choose", run_choose, "learning rate and steps by validation accuracy of tasks fine-tuned alone"),
         ("card", run_card, "write the model card anew"),
+        ("early", run_early, "save the diffusion model as it was early in its training (for an ablation)"),
     ):
         command = commands.add_parser(name, help=text, description=text)
         command.set_defaults(run=run)
         command.add_argument("--weights", type=Path, default=settings.WEIGHTS, help="folder of the weights")
         command.add_argument("--seed", type=int, default=0, help="seed of the pre-training (0 is the shipped one)")
-        if name == "make":
+        if name in ("make", "early"):
             command.add_argument("--device", default="cpu", help="cpu or cuda")
+        if name == "early":
+            command.add_argument(
+                "--folder", type=Path, help="where to save it; by default where mini-early is looked for"
+            )
+        if name == "make":
             command.add_argument("--only", choices=make.PARTS, action="append", help="make this part only")
             for steps in ("clip", "vae", "unet"):
                 command.add_argument(f"--{steps}-steps", type=int, help="another number of steps")
@@ -54,6 +61,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def run_make(o: argparse.Namespace) -> None:
+    _quiet()
     parts = tuple(o.only or make.PARTS)
     make.make(
         o.weights, parts, o.seed, o.device, clip_steps=o.clip_steps, vae_steps=o.vae_steps, unet_steps=o.unet_steps
@@ -64,6 +72,12 @@ def run_make(o: argparse.Namespace) -> None:
 
 def run_card(o: argparse.Namespace) -> None:
     card.write(o.weights)
+
+
+def run_early(o: argparse.Namespace) -> None:
+    folder = o.folder or early_folder()
+    make.make_early(o.weights, folder, o.device)
+    print(f"{folder}: weights {weights_digest(str(folder))}")
 
 
 def run_choose(o: argparse.Namespace) -> None:

@@ -127,13 +127,19 @@ def denoise_loss(
 
 
 def train_unet(
-    plan: Plan, vae: AutoencoderKL, pictures: Pairs, tokenizer: CLIPTokenizer, folder: str | Path, device: str = "cpu"
+    plan: Plan,
+    vae: AutoencoderKL,
+    pictures: Pairs,
+    tokenizer: CLIPTokenizer,
+    folder: str | Path,
+    device: str = "cpu",
+    stop_at: int | None = None,
 ) -> Run:
-    """Train UNet and text encoder on the cached latents of the pictures; resumable."""
+    """Train UNet and text encoder on the cached latents of the pictures, to the end or a step; resumable."""
     run = Run(plan, _seeded(plan.seed, lambda: Denoiser(len(tokenizer))), folder, device)
     latents = cached_latents(vae, pictures, folder) * vae.config.scaling_factor
     ids, empty = tokens(tokenizer, pictures.captions), tokens(tokenizer, [""])[0]
-    run.fit(denoise_loss(run.model, latents, ids, empty, plan.batch))
+    run.fit(denoise_loss(run.model, latents, ids, empty, plan.batch), stop_at)
     run.apply()
     return run
 

@@ -68,6 +68,21 @@ def make_diffusion(
     )
 
 
+def make_early(weights: Path, folder: Path, device: str = "cpu") -> None:
+    """Save the diffusion model as it was early in its training, with the shipped tokenizer and autoencoder.
+
+    Reads the state that `make_diffusion` left behind where there is one; without it, trains the autoencoder and
+    those first steps of the denoiser.
+    """
+    words, state, plan = tokenizer.load(weights / "tokenizer"), state_folder(0), settings.UNET_PLAN
+    pairs = pictures.pairs(settings.PICTURES, settings.PICTURES_SEED, clean=True, workers=2)
+    vae = diffusion.train_vae(settings.VAE_PLAN, pairs, state, device)
+    unet = diffusion.train_unet(plan, vae.model, pairs, words, state, device, stop_at=plan.keep_at)
+    unet.apply(unet.kept)
+    diffusion.save(diffusion.pipeline(vae.model, unet.model, words), folder)
+    write_json(folder / "training.json", {"unet": note(unet, pairs, device), "kept_at": plan.keep_at})
+
+
 def make(
     weights: Path, parts: tuple[str, ...] = PARTS, seed: int = 0, device: str = "cpu", **steps: int | None
 ) -> None:
