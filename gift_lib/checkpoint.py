@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import logging
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,8 @@ from torch import Tensor
 
 from gift_lib.errors import DataError, GiftError
 from gift_lib.files import atomic_write, canonical_json, make_folder
+
+log = logging.getLogger(__name__)
 
 Tree = dict[str, dict[str, Tensor]]
 
@@ -50,6 +53,8 @@ def workplace(folder: Path) -> Iterator[Path]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise GiftError(f"another process is working on this very run ({folder}). Wait for it to end.") from None
+        except OSError as error:  # some mounted drives have no locks
+            log.warning("%s cannot be locked (%s): start no second process on this run.", folder, error.strerror)
         yield folder
         shutil.rmtree(folder, ignore_errors=True)
 

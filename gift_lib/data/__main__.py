@@ -16,10 +16,6 @@ from gift_lib.data import cache, mtil
 from gift_lib.data.cache import Cost
 from gift_lib.errors import ConfigError, DataError, GiftError
 
-#: Before a data set is there: bytes and seconds of one core per picture of ordinary size (computed, not measured).
-NOMINAL_RATIO, NOMINAL_SECONDS = 1.25, 0.012
-NATIVE_SIDES = {"CIFAR100": 32, "EuroSAT": 64, "MNIST": 28}
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit status."""
@@ -75,7 +71,7 @@ def show(options: argparse.Namespace) -> int:
         print(f"  download {spec.megabytes / 1000:.2f} GB, licence: {spec.licence}, from {spec.home}")
         if spec.mirror:
             print(f"  mirror: https://huggingface.co/datasets/{spec.mirror.split('@')[0]}")
-        state = "there" if there(options, spec) else "absent"
+        state = "there" if mtil.there(spec, options.data) else "absent"
         print(f"  original: {mtil.data_root(options.data) / spec.folder} ({state})")
         print(f"  decoded: {', '.join(ready) or 'nothing'}")
     total = 0
@@ -84,15 +80,6 @@ def show(options: argparse.Namespace) -> int:
         print(f"cache {name}/{split}: {size / 1e6:.1f} MB{'' if finished else ' (unfinished)'}")
     print(f"cache {cache.images_root(options.cache)}: {total / 1e9:.2f} GB")
     return 0
-
-
-def there(options: argparse.Namespace, spec: mtil.Dataset) -> bool:
-    """Whether the original files can be read and have the right numbers."""
-    try:
-        mtil.records(spec, "test", options.data, "files")
-    except DataError:
-        return False
-    return True
 
 
 def folder_of(options: argparse.Namespace, spec: mtil.Dataset, split: str) -> Path:
@@ -121,42 +108,28 @@ def prepare(options: argparse.Namespace) -> int:
     return int(failed > 0)
 
 
-def missing(options: argparse.Namespace, spec: mtil.Dataset) -> list[str]:
-    """The splits that are not decoded yet."""
-    splits = ("train", "val", "test") if options.val and spec.val else ("train", "test")
-    return [s for s in splits if not cache.stored(folder_of(options, spec, s))]
-
-
 def plan(options: argparse.Namespace, spec: mtil.Dataset) -> tuple[mtil.Dataset, Cost]:
     """What is left to do for a data set, printed: computed before the download, estimated from a sample after."""
-    cost, todo = Cost(0, 0, 0.0), missing(options, spec)
+    todo = missing(options, spec)
+    cost, megabytes = mtil.cost(spec, todo, options.data, options.size, source(options, spec), options.workers)
     if not todo:
         print(f"{spec.name}: ready")
-        return spec, cost
-    try:
-        if source(options, spec) != "files" and not there(options, spec):
-            raise DataError("to be downloaded")
-        for split in todo:
-            found = mtil.records(spec, split, options.data, "files")
-            cost += cache.estimate(found, options.size, spec.native, options.workers)
+    elif megabytes:
+        print(f"{spec.name}: download {megabytes / 1000:.2f} GB (licence: {spec.licence}), then {cost} (computed)")
+    else:
         print(f"{spec.name}: {cost} (estimated from a sample)")
-    except DataError:
-        cost = nominal(options, spec, todo)
-        print(f"{spec.name}: download {spec.megabytes / 1000:.2f} GB (licence: {spec.licence}), then {cost} (computed)")
     return spec, cost
 
 
-def nominal(options: argparse.Namespace, spec: mtil.Dataset, splits: Sequence[str]) -> Cost:
-    images = sum(spec.images(s) for s in splits)
-    area = NATIVE_SIDES[spec.name] ** 2 if spec.native else options.size**2 * NOMINAL_RATIO
-    workers = options.workers or cache.workers_here()
-    return Cost(images, round(images * 3 * area), images * (0.0005 if spec.native else NOMINAL_SECONDS) / workers)
+def missing(options: argparse.Namespace, spec: mtil.Dataset) -> list[str]:
+    """The splits that are not decoded yet."""
+    return mtil.undecoded(spec, options.cache, options.size, options.val)
 
 
 def prepare_one(options: argparse.Namespace, spec: mtil.Dataset) -> None:
     """Bring one data set's splits into the cache and verify them."""
     where, todo = source(options, spec), missing(options, spec)
-    if todo and not options.no_download and not where.startswith("hf:") and not there(options, spec):
+    if todo and not options.no_download and not where.startswith("hf:") and not mtil.there(spec, options.data):
         mtil.download(spec, options.data)
     for split in todo:
         found = mtil.records(spec, split, options.data, where)
@@ -186,7 +159,7 @@ def verify(options: argparse.Namespace) -> int:
 
 
 def compare(options: argparse.Namespace, spec: mtil.Dataset, split: str, found: cache.Stored) -> None:
-    if not there(options, spec) or source(options, spec).startswith("hf:"):
+    if source(options, spec).startswith("hf:") or not mtil.there(spec, options.data):
         return
     if mtil.records(spec, split, options.data, "files").digest != found.manifest["records"]:
         raise DataError(

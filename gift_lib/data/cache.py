@@ -11,6 +11,7 @@ so that a stopped run goes on at the next shard, and, last of all, `index.safete
 
 import math
 import os
+import re
 import shutil
 import threading
 import time
@@ -42,11 +43,16 @@ CACHE_VERSION = 1
 SHARD = 1024
 #: Longer than this (long side over short side) no training crop of scale 0.9 and ratio 4/3 fits: all are central.
 LONGEST = 1.6
+#: The name of a folder of generated pictures: its sampler's digest.
+GENERATED = re.compile("[0-9a-f]{16}")
 
 
 def images_root(cache_dir: str | os.PathLike | None = None) -> Path:
-    """Where decoded images lie: `images` in the cache folder."""
-    return Path(cache_dir or cache_root()).expanduser() / "images"
+    """Where decoded images lie: `images` in the cache folder, or in GIFT_DECODED where that is set.
+
+    They are large and quickly made again: a fast disk suits them, while the cache folder may be a mounted drive.
+    """
+    return Path(cache_dir or os.environ.get("GIFT_DECODED") or cache_root()).expanduser() / "images"
 
 
 def workers_here() -> int:
@@ -347,9 +353,13 @@ def stored(folder: Path) -> Stored | None:
 
 
 def listing(cache_dir: str | os.PathLike | None = None) -> Iterator[tuple[str, str, int, bool]]:
-    """(data set, split and size, bytes, finished) of everything in the cache, sorted."""
+    """(data set, split and size, bytes, finished) of everything that is decoded, sorted.
+
+    Generated pictures lie beside, in folders that are named by 16 hex digits: `gift_lib.caches` lists all.
+    """
     root = images_root(cache_dir)
-    for folder in sorted(root.glob("*/*")) if root.exists() else ():
+    folders = (p for p in root.glob("*/*") if p.is_dir() and not GENERATED.fullmatch(p.parent.name))
+    for folder in sorted(folders) if root.exists() else ():
         size = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
         yield folder.parent.name, folder.name, size, (folder / "manifest.json").exists()
 

@@ -6,9 +6,10 @@ downloads, and StanfordCars and SUN397 come from a mirror on the Hugging Face hu
 setting: `sources={"SUN397": "hf:owner/name@revision"}`, or GIFT_SOURCES="SUN397=hf:owner/name,StanfordCars=files".
 """
 
+import contextlib
 import os
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -275,6 +276,50 @@ def world_hash(data_dir: str | os.PathLike | None = None) -> str:
     """16 hex digits of what the protocol fixes: names, templates, sizes, random splits, stored pixels' version."""
     table = [[d.name, d.classes, d.templates, d.train, d.test, d.split, d.native] for d in DATASETS.values()]
     return digest([[list(v) if isinstance(v, tuple) else v for v in row] for row in table] + [cache.CACHE_VERSION])
+
+
+# --- cost ---------------------------------------------------------------------------------------------------------
+
+#: Before a data set is there: bytes and seconds of one core per picture of ordinary size (computed, not measured).
+NOMINAL_RATIO, NOMINAL_SECONDS, NATIVE_SECONDS = 1.25, 0.012, 0.0005
+NATIVE_SIDES = {"CIFAR100": 32, "EuroSAT": 64, "MNIST": 28}
+
+
+def there(spec: Dataset, data_dir: str | os.PathLike | None = None) -> bool:
+    """Whether the original files can be read and have the right numbers."""
+    try:
+        records(spec, "test", data_dir, "files")
+    except DataError:
+        return False
+    return True
+
+
+def undecoded(
+    spec: Dataset, cache_dir: str | os.PathLike | None = None, size: int = SIZE, val: bool = False
+) -> list[str]:
+    """The splits that are not in the cache yet."""
+    splits = ("train", "val", "test") if val and spec.val else ("train", "test")
+    return [s for s in splits if not cache.stored(split_folder(spec, s, size, cache_dir))]
+
+
+def cost(
+    spec: Dataset, splits: Sequence[str], data_dir: str | os.PathLike | None = None, size: int = SIZE,
+    source: str = "auto", workers: int | None = None,
+) -> tuple[cache.Cost, int]:  # fmt: skip
+    """What decoding these splits takes, and the megabytes to download before.
+
+    Estimated from a sample of the pictures where the files are there, else computed from nominal values.
+    """
+    if not splits:
+        return cache.Cost(0, 0, 0.0), 0
+    if not source.startswith("hf:"):
+        with contextlib.suppress(DataError):  # not there, or not whole: computed as if it were to be fetched
+            found = [records(spec, s, data_dir, "files") for s in splits]
+            return sum((cache.estimate(f, size, spec.native, workers) for f in found), cache.Cost(0, 0, 0.0)), 0
+    images = sum(spec.images(s) for s in splits)
+    area = NATIVE_SIDES[spec.name] ** 2 if spec.native else size**2 * NOMINAL_RATIO
+    seconds = images * (NATIVE_SECONDS if spec.native else NOMINAL_SECONDS) / (workers or cache.workers_here())
+    return cache.Cost(images, round(images * 3 * area), seconds), spec.megabytes
 
 
 # --- download -----------------------------------------------------------------------------------------------------

@@ -1,0 +1,130 @@
+"""Everything that this library keeps outside a clone, in one place: a listing with sizes, and a way to clear it.
+
+python -m gift_lib.caches                          what is there, how much, and what it is for
+python -m gift_lib.caches clear decoded runs       remove some of it; it is made again when it is needed
+python -m gift_lib.caches clear --all              all but the original data sets, which are only removed by name
+
+The place is the environment variable GIFT_CACHE, else ~/.cache/gift. Decoded images may lie elsewhere (GIFT_DECODED),
+and so may the original data sets (GIFT_DATA).
+"""
+
+import argparse
+import fcntl
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gift_lib.data.cache import GENERATED, images_root
+from gift_lib.data.mtil import data_root
+from gift_lib.errors import ConfigError, GiftError, nearest
+from gift_lib.files import cache_root
+
+KINDS = {
+    "rendered": "pictures of the scale model's tasks, drawn by their programs",
+    "pictures": "generated pictures, a folder per sampler",
+    "decoded": "decoded images of real data sets",
+    "runs": "states of unfinished runs",
+    "originals": "original files of real data sets",
+}
+#: What `--all` leaves alone: it may have taken a night to download.
+KEPT = ("originals",)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One folder of the cache: its kind, a name to show, and what is in it."""
+
+    kind: str
+    path: Path
+    files: int
+    bytes: int
+
+
+def entries(kinds: Sequence[str] = tuple(KINDS)) -> Iterator[Entry]:
+    """Every folder of these kinds, sorted by kind and name."""
+    for kind in kinds:
+        for path in _folders(kind):
+            sizes = [p.stat().st_size for p in path.rglob("*") if p.is_file()]
+            yield Entry(kind, path, len(sizes), sum(sizes))
+
+
+def _folders(kind: str) -> list[Path]:
+    if kind == "originals":
+        root = data_root()
+        return [root] if root.is_dir() else []
+    if kind in ("pictures", "decoded"):
+        roots = {cache_root() / "images", images_root()}
+        found = [p for root in sorted(roots) for p in _subfolders(root)]
+        return [p for p in found if bool(GENERATED.fullmatch(p.name)) == (kind == "pictures")]
+    return _subfolders(cache_root() / {"rendered": "mini", "runs": "runs"}[kind])
+
+
+def _subfolders(root: Path) -> list[Path]:
+    return sorted(p for p in root.iterdir() if p.is_dir()) if root.is_dir() else []
+
+
+def clear(kinds: Sequence[str]) -> Iterator[Entry]:
+    """Remove everything of these kinds; what was removed. A run that a process is working on stays."""
+    for kind in kinds:
+        if kind not in KINDS:
+            raise ConfigError(f"the cache holds nothing called {kind!r}; {nearest(kind, KINDS)}")
+    for entry in entries(kinds):
+        if entry.kind == "runs" and _at_work(entry.path):
+            continue
+        shutil.rmtree(entry.path, ignore_errors=True)
+        yield entry
+
+
+def _at_work(folder: Path) -> bool:
+    """Whether a process holds the lock of a run's state."""
+    if not (folder / "lock").exists():
+        return False
+    with open(folder / "lock") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:  # a drive without locks
+            return False
+    return False
+
+
+def show() -> None:
+    """Print the listing."""
+    total = 0
+    print(f"{cache_root()}")
+    for kind, what in KINDS.items():
+        found = list(entries((kind,)))
+        size = sum(e.bytes for e in found)
+        total += size
+        print(f"  {kind:10} {size / 1e6:10.1f} MB  {what}")
+        for e in found:
+            print(f"    {e.bytes / 1e6:10.1f} MB {e.files:7} files  {e.path}")
+    print(f"  {'in all':10} {total / 1e6:10.1f} MB")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; a GiftError is one line and exit status 1."""
+    parser = argparse.ArgumentParser(prog="python -m gift_lib.caches", description=__doc__.split("\n")[0])
+    parser.add_argument("action", nargs="?", choices=("list", "clear"), default="list")
+    parser.add_argument("kinds", nargs="*", help=", ".join(KINDS))
+    parser.add_argument("--all", action="store_true", help=f"every kind but {', '.join(KEPT)}")
+    options = parser.parse_args(arguments)
+    try:
+        if options.action == "list":
+            show()
+            return 0
+        if not options.kinds and not options.all:
+            raise ConfigError(f"name what to clear ({', '.join(KINDS)}), or say --all.")
+        for e in clear([k for k in KINDS if k not in KEPT] if options.all else options.kinds):
+            print(f"{e.kind}: {e.bytes / 1e6:.1f} MB freed, {e.path}")
+    except GiftError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
