@@ -71,4 +71,4 @@ rule run:
         gpu=1 if GPUS else 0,
         mem_mb=4000,
     shell:
-        "{PYTHON} -m gift_lib.batch run {params.values} --gpus {GPUS} --notebook {log} --output {output}"
+        "{PYTHON} -m gift_lib.jobs {params.values} --gpus {GPUS} --notebook {log} --output {output}"

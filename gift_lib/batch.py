@@ -1,26 +1,22 @@
-"""What the Snakefile calls: the plan of a batch, shared pictures, one papermill run, and the state of it all."""
+"""What the Snakefile calls: the plan of a batch, the pictures that runs share, and the state of it all."""
 
 import argparse
-import fcntl
 import functools
 import json
 import os
 import random
 import statistics
-import subprocess
 import sys
-import tempfile
-import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from gift_lib import sweeps
 from gift_lib.config import Experiment, experiment
 from gift_lib.errors import DataError, GiftError
-from gift_lib.files import cache_root, digest, make_folder, read_json, write_json
+from gift_lib.files import cache_root, digest, read_json, write_json
+from gift_lib.jobs import is_record, lock_of, locks, one_gpu, run
 
 #: The settings that decide which pictures a run uses; runs that agree on them share one generation job.
 PICTURE_SETTINGS = (
@@ -73,20 +69,6 @@ def to_do(planned: Mapping[str, Experiment], folder: str | Path, scale: str) -> 
     return [stem for stem in planned if not is_record(Path(folder) / scale / f"{stem}.json")]
 
 
-def is_record(path: Path) -> bool:
-    """Whether a record is there, and whole."""
-    from gift_lib import results
-
-    if not path.exists():
-        return False
-    try:
-        results.read(path)
-    except GiftError as error:
-        print(f"{error}", file=sys.stderr)
-        return False
-    return True
-
-
 def pictures_of(e: Experiment) -> Experiment | None:
     """The experiment with a run's pictures and presets for the rest; None where nothing is to be generated."""
     from gift_lib import methods
@@ -103,45 +85,6 @@ def pictures_key(e: Experiment) -> str:
         return ""
     made_by = {k: v for k, v in identity(drawn).items() if k != "clip"}
     return digest({"config": drawn.to_dict(), "identity": made_by})
-
-
-@contextmanager
-def one_gpu(count: int, pause: float = 1.0) -> Iterator[dict[str, str]]:
-    """The environment for a job that owns one of `count` GPUs of this machine: a lock file per device.
-
-    A batch engine only counts GPUs; this says which, and waits while all are taken. Of GPUs that the caller's
-    CUDA_VISIBLE_DEVICES lists, only these are used. Under Slurm (count 0) the device is set already.
-    """
-    if count == 0:
-        yield dict(os.environ)
-        return
-    listed = os.environ.get("CUDA_VISIBLE_DEVICES", "")
-    devices = [d.strip() for d in listed.split(",")][:count] if listed else [str(i) for i in range(count)]
-    while (taken := _take(devices)) is None:
-        time.sleep(pause)
-    device, lock = taken
-    with lock:  # closing it gives the device back, as does the death of this process
-        yield {**os.environ, "CUDA_VISIBLE_DEVICES": device}
-
-
-def _take(devices: Sequence[str]) -> tuple[str, IO] | None:
-    """The first device that nobody holds, with its lock. Locks lie beside the devices: on this machine alone."""
-    folder = make_folder(Path(tempfile.gettempdir()) / f"gift-gpus-{os.getuid()}")
-    for device in devices:
-        lock = open(folder / device, "w")  # noqa: SIM115 - the caller closes it
-        if _locks(lock):
-            return device, lock
-        lock.close()
-    return None
-
-
-def _locks(file: IO) -> bool:
-    """Lock an open file unless another process has; whether it is ours now."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def from_parameters(values: Mapping[str, Any]) -> Experiment:
@@ -173,53 +116,6 @@ def _draw(e: Experiment, device: str) -> int:
     for i in range(0, len(missing), BLOCK):
         generate.generate(spec, missing[i : i + BLOCK], sampler, progress=False)
     return len(wanted)
-
-
-def run(values: Mapping[str, Any], gpus: int, notebook: Path, record: Path) -> int:
-    """One papermill execution of the experiment notebook, unless its record is there; its exit status.
-
-    Waits while another process works on the same run (one left by a batch that was killed): its record will do.
-    """
-    with alone(notebook) as lock:
-        if record.exists():
-            if is_record(record):
-                return 0
-            record.unlink()
-        with one_gpu(gpus) as environment:
-            if values.get("device", "cpu") == "cpu":
-                environment["OMP_NUM_THREADS"] = "1"
-            job = subprocess.run(command(values, notebook), env=environment, pass_fds=[lock.fileno()], check=False)
-        return job.returncode
-
-
-def command(values: Mapping[str, Any], notebook: Path) -> list[str]:
-    """The papermill line of a run in a batch."""
-    source = sweeps.ROOT / "notebooks" / "experiment.ipynb"
-    return [sys.executable, "-m", "papermill", str(source), str(notebook), "-y", json.dumps(dict(values)),
-            "--no-progress-bar", "--cwd", str(source.parent)]  # fmt: skip
-
-
-@contextmanager
-def alone(notebook: Path) -> Iterator[IO]:
-    """Hold the lock file beside a notebook; it is gone afterwards. Who dies gives it back."""
-    make_folder(notebook.parent)
-    path = lock_of(notebook)
-    while True:
-        lock = open(path, "w")  # noqa: SIM115 - closed below
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if path.exists() and os.path.samestat(path.stat(), os.fstat(lock.fileno())):
-            break
-        lock.close()  # its last holder has just removed the file
-    with lock:
-        try:
-            yield lock
-        finally:
-            path.unlink(missing_ok=True)
-
-
-def lock_of(notebook: Path) -> Path:
-    """Where the lock of a run lies: in the folder of executed notebooks, which all machines of a batch share."""
-    return notebook.with_suffix(".lock")
 
 
 STATES = ("done", "running", "failed", "missing", "without weights or data")
@@ -275,7 +171,7 @@ def state(e: Experiment, folder: Path, runs: Path) -> tuple[str, float | None]:
     notebook = runs / e.scale / f"{record.stem}.ipynb"
     try:
         with open(lock_of(notebook)) as lock:
-            if not _locks(lock):
+            if not locks(lock):
                 return "running", None
     except FileNotFoundError:
         pass

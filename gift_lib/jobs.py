@@ -1,0 +1,147 @@
+"""One job of a batch: a papermill run that holds a lock, waits its turn and, where there are several, owns a GPU.
+
+It starts for every run, so it imports nothing heavy.
+"""
+
+import argparse
+import fcntl
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from gift_lib.errors import GiftError
+from gift_lib.files import make_folder
+from gift_lib.repository import ROOT
+
+
+def run(values: Mapping[str, Any], gpus: int, notebook: Path, record: Path) -> int:
+    """One papermill execution of the experiment notebook, unless its record is there; its exit status.
+
+    Waits while another process works on the same run (one left by a batch that was killed): its record will do.
+    """
+    with alone(notebook):
+        if record.exists():
+            if is_record(record):
+                return 0
+            record.unlink()
+        with one_gpu(gpus) as environment:
+            if values.get("device", "cpu") == "cpu":
+                environment["OMP_NUM_THREADS"] = "1"
+            # It inherits the locks: should this process be killed, they are held as long as the other one works.
+            return subprocess.run(command(values, notebook), env=environment, close_fds=False, check=False).returncode
+
+
+def command(values: Mapping[str, Any], notebook: Path) -> list[str]:
+    """The papermill line of a run in a batch."""
+    source = ROOT / "notebooks" / "experiment.ipynb"
+    return [sys.executable, "-m", "papermill", str(source), str(notebook), "-y", json.dumps(dict(values)),
+            "--no-progress-bar", "--cwd", str(source.parent)]  # fmt: skip
+
+
+@contextmanager
+def alone(notebook: Path) -> Iterator[None]:
+    """Hold the lock file beside a notebook; it is gone afterwards. Who dies gives it back."""
+    make_folder(notebook.parent)
+    path = lock_of(notebook)
+    while True:
+        lock = _inherited(path)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if path.exists() and os.path.samestat(path.stat(), os.fstat(lock.fileno())):
+            break
+        lock.close()  # its last holder has just removed the file
+    with lock:
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def lock_of(notebook: Path) -> Path:
+    """Where the lock of a run lies: in the folder of executed notebooks, which all machines of a batch share."""
+    return notebook.with_suffix(".lock")
+
+
+@contextmanager
+def one_gpu(count: int, pause: float = 1.0) -> Iterator[dict[str, str]]:
+    """The environment for a job that owns one of `count` GPUs of this machine: a lock file per device.
+
+    A batch engine only counts GPUs; this says which, and waits while all are taken. Of GPUs that the caller's
+    CUDA_VISIBLE_DEVICES lists, only these are used. Under Slurm (count 0) the device is set already.
+    """
+    if count == 0:
+        yield dict(os.environ)
+        return
+    listed = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    devices = [d.strip() for d in listed.split(",")][:count] if listed else [str(i) for i in range(count)]
+    while (taken := _take(devices)) is None:
+        time.sleep(pause)
+    device, lock = taken
+    with lock:  # closing it gives the device back, as does the death of this process
+        yield {**os.environ, "CUDA_VISIBLE_DEVICES": device}
+
+
+def _take(devices: Sequence[str]) -> tuple[str, IO] | None:
+    """The first device that nobody holds, with its lock. Locks lie beside the devices: on this machine alone."""
+    folder = make_folder(Path(tempfile.gettempdir()) / f"gift-gpus-{os.getuid()}")
+    for device in devices:
+        lock = _inherited(folder / device)
+        if locks(lock):
+            return device, lock
+        lock.close()
+    return None
+
+
+def _inherited(path: Path) -> IO:
+    """A file to lock, open in child processes too. The caller closes it."""
+    file = open(path, "w")  # noqa: SIM115
+    os.set_inheritable(file.fileno(), True)
+    return file
+
+
+def locks(file: IO) -> bool:
+    """Lock an open file unless another process has; whether it is ours now."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def is_record(path: Path) -> bool:
+    """Whether a record is there, and whole."""
+    from gift_lib import results
+
+    if not path.exists():
+        return False
+    try:
+        results.read(path)
+    except GiftError as error:
+        print(f"{error}", file=sys.stderr)
+        return False
+    return True
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """`python -m gift_lib.jobs PARAMETERS --notebook N --output RECORD`, as the Snakefile calls it."""
+    parser = argparse.ArgumentParser(prog="python -m gift_lib.jobs", description=__doc__)
+    parser.add_argument("parameters", type=json.loads, help="of notebooks/experiment.ipynb, as JSON")
+    parser.add_argument("--gpus", type=int, default=0, help="how many this machine has to share out; 0 for none")
+    parser.add_argument("--notebook", type=Path, required=True, help="the executed notebook")
+    parser.add_argument("--output", type=Path, required=True, help="the record that the run is to leave")
+    args = parser.parse_args(arguments)
+    try:
+        return run(args.parameters, args.gpus, args.notebook, args.output)
+    except GiftError as error:
+        print(error, file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())
