@@ -196,7 +196,9 @@ class Evidence:
     @cached_property
     def printed(self) -> dict[str, dict[str, float]]:
         """{sweep/variant: {metric: published value}}."""
-        return {f"{n}/{v}": row for n in sweeps.names() for v, row in tables.published_of(self.sweep(n)).items()}
+        return {
+            f"{n}/{v}": row for n in sweeps.names(self.scale) for v, row in tables.published_of(self.sweep(n)).items()
+        }
 
     def paper(self, c: Comparison) -> float | None:
         """The effect in the published tables, where both sides are printed."""

@@ -11,13 +11,15 @@ from typing import Any
 
 import yaml
 
-from gift_lib.config import Experiment, experiment
+from gift_lib.config import SCALES, Experiment, experiment
 from gift_lib.errors import ConfigError, DataError, GiftError, nearest
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "notebooks" / "sweeps"
 RESULTS = ROOT / "book" / "results"
-KEYS = ("title", "paper", "base", "seeds", "variants")
+KEYS = ("title", "paper", "scales", "counts", "base", "seeds", "variants")
+#: Settings whose numbers are counts of a scale: a sweep that names its scale (`counts`) has them translated.
+COUNTS = ("images_per_task", "denoising_steps")
 
 
 @dataclass(frozen=True)
@@ -44,9 +46,10 @@ class Sweep:
         return list(dict.fromkeys(c.variant for c in self.cells))
 
 
-def names() -> list[str]:
-    """All sweeps, by name."""
-    return sorted(p.stem for p in FOLDER.glob("*.yml"))
+def names(scale: str | None = None) -> list[str]:
+    """All sweeps by name, or those that a scale can run."""
+    found = sorted(p.stem for p in FOLDER.glob("*.yml"))
+    return [n for n in found if scale is None or scale in _scales(_read(n))]
 
 
 def load(name: str, scale: str = "mini", seeds: Sequence[int] | None = None) -> Sweep:
@@ -54,6 +57,13 @@ def load(name: str, scale: str = "mini", seeds: Sequence[int] | None = None) -> 
 
     `seeds` replaces the file's. Raises ConfigError for an unknown sweep, key or setting, DataError for a broken file.
     """
+    spec = _read(name)
+    if scale not in _scales(spec):
+        raise ConfigError(f"sweep {name!r} needs what scale {scale!r} does not have: use {' or '.join(_scales(spec))}.")
+    return expand(name, spec, scale, seeds)
+
+
+def _read(name: str) -> dict[str, Any]:
     path = Path(name).expanduser() if name.endswith(".yml") else FOLDER / f"{name}.yml"
     if not path.exists():
         raise ConfigError(f"there is no sweep {name!r}; {nearest(name, names())}")
@@ -61,19 +71,30 @@ def load(name: str, scale: str = "mini", seeds: Sequence[int] | None = None) -> 
         spec = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:
         raise DataError(f"{path} cannot be read ({error}). Write it as in book/batches.md.") from error
-    return expand(name, spec, scale, seeds)
+    _check(name, spec)
+    return spec
+
+
+def _scales(spec: dict[str, Any]) -> list[str]:
+    return list(spec.get("scales", SCALES))
 
 
 def expand(name: str, spec: dict[str, Any], scale: str, seeds: Sequence[int] | None = None) -> Sweep:
     """The cells of a sweep: `base` with each variant's settings put over it, once per seed."""
-    _check(name, spec)
     cells = []
     for variant, own in spec["variants"].items():
         settings = {**spec.get("base", {}), **(own or {})}
         count = settings.pop("seeds", spec.get("seeds", 5))
+        settings |= _translated(settings, spec.get("counts", scale), scale)
         for seed in seeds if seeds is not None else range(count):
-            cells.append(Cell(name, str(variant), experiment(scale=scale, seed=seed, **settings)))
+            cells.append(Cell(name, str(variant), experiment(scale, seed=seed, **settings)))
     return Sweep(name, spec["title"], spec.get("paper", ""), tuple(cells))
+
+
+def _translated(settings: dict[str, Any], source: str, scale: str) -> dict[str, int]:
+    """Counts of one scale in another's: 256 images are 1000 at paper scale, 20 denoising steps 50."""
+    a, b = experiment(source), experiment(scale)
+    return {k: max(1, round(settings[k] * getattr(b, k) / getattr(a, k))) for k in COUNTS if k in settings}
 
 
 def _check(name: str, spec: Any) -> None:
@@ -82,13 +103,16 @@ def _check(name: str, spec: Any) -> None:
     for key in spec:
         if key not in KEYS:
             raise ConfigError(f"sweep {name!r} has no key {key!r}; {nearest(str(key), KEYS)}")
+    for scale in (*spec.get("scales", ()), spec.get("counts", "mini")):
+        if scale not in SCALES:
+            raise ConfigError(f"sweep {name!r} names the scale {scale!r}; {nearest(str(scale), SCALES)}")
     if "title" not in spec:
         raise ConfigError(f"sweep {name!r} has no title: give it one, as in `title: Two temperatures`.")
 
 
 def load_many(text: str, scale: str = "mini", seeds: Sequence[int] | None = None) -> list[Sweep]:
     """Several sweeps: names separated by commas, or `all`."""
-    wanted = names() if text == "all" else [n.strip() for n in text.split(",") if n.strip()]
+    wanted = names(scale) if text == "all" else [n.strip() for n in text.split(",") if n.strip()]
     return [load(n, scale, seeds) for n in wanted]
 
 
