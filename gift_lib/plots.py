@@ -467,6 +467,24 @@ def alt_points(numbers: Numbers, metric: str = "Last") -> str:
     return f"{metric} by setting: highest for {best} ({known[best]} %), lowest for {worst} ({known[worst]} %)."
 
 
+@themed
+def trail(points: Mapping[float, tuple[float, float]], at: float, *, ax: Axes | None = None, what: str = "w") -> Figure:
+    """A path of models in the plane of Transfer and Last, {weight: (Transfer, Last)}, the one `at` a weight marked."""
+    if at not in points:
+        raise ConfigError(f"there is no point at {at}; {nearest(str(at), [str(p) for p in points])}")
+    figure, ax = _axis(ax, 3.6)
+    ordered = sorted(points)
+    ax.plot(*zip(*(points[w] for w in ordered), strict=True), "o-", color=SERIES_COLOURS[0], zorder=2)
+    for w in (ordered[0], ordered[-1]):
+        ax.annotate(f"{what} = {w:g}", points[w], (7, 5), textcoords="offset points")
+    ax.plot(*points[at], "D", color=METHOD_COLOURS["gift"], markersize=13, zorder=3)
+    ax.margins(0.14)
+    ax.set(xlabel="Transfer (%)", ylabel="Last (%)")
+    ax.grid()
+    ax.set_axisbelow(True)
+    return figure
+
+
 # Pictures -----------------------------------------------------------------------------------------
 
 

@@ -328,8 +328,8 @@ def pretty(table: pd.DataFrame) -> pd.DataFrame:
         delta = "Δ l2" if "Δ l2" in block else "Δ"
         p = "p vs GIFT" if "p vs GIFT" in block else "p"
         shown[m, "published"] = block["published"].map(_one)
-        shown[m, "ours"] = _pairs(block["ours"], block["±"])
-        shown[m, delta] = _pairs(block[delta], block[f"{delta} ±"], sign=True)
+        shown[m, "ours"] = pairs_of(block["ours"], block["±"])
+        shown[m, delta] = pairs_of(block[delta], block[f"{delta} ±"], sign=True)
         shown[m, p] = block[p].map(_p)
     counts = table[names[0]]["n"].where(table[names[0]]["n"] > 0, table[names[-1]]["n"])
     shown["", "n"] = counts.map(lambda n: f"{int(n)}")
@@ -340,7 +340,8 @@ def _one(value: float) -> str:
     return "" if np.isnan(value) else f"{value:.1f}"
 
 
-def _pairs(means: pd.Series, halves: pd.Series, sign: bool = False) -> list[str]:
+def pairs_of(means: pd.Series, halves: pd.Series, sign: bool = False) -> list[str]:
+    """Means with their half-widths as text, empty where there is no mean."""
     texts = ["" if np.isnan(m) else f"{m:+.1f}" if sign else f"{m:.1f}" for m in means]
     return [t if not t or np.isnan(h) else f"{t} ± {h:.1f}" for t, h in zip(texts, halves, strict=True)]
 

@@ -251,3 +251,11 @@ def test_alt_texts_state_the_finding():
     assert "ZSCL has the highest Last, 61.0 ± 1.0 %" in plots.alt_transfer_last(estimates("gift", "zscl"))
     assert "no records yet" in plots.alt_transfer_last({}) and "no records yet" in plots.alt_points({})
     assert "highest for b (61.0 ± 1.0 %), lowest for a (60.0 %)" in plots.alt_points(estimates("a", "b"))
+
+
+def test_trail_marks_the_chosen_point():
+    points = {0.0: (70.0, 50.0), 0.5: (60.0, 65.0), 1.0: (40.0, 60.0)}
+    chosen = plots.trail(points, 0.5).axes[0].lines[-1]
+    assert [float(v) for v in (*chosen.get_xdata(), *chosen.get_ydata())] == [60.0, 65.0]
+    with pytest.raises(ConfigError, match="no point at"):
+        plots.trail(points, 0.3)

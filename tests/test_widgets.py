@@ -1,0 +1,113 @@
+"""Controls: what is drawn beforehand for a page, and what a kernel draws."""
+
+import html
+import json
+import re
+
+import numpy as np
+import pytest
+import torch
+from fixtures_records import frame, sweep_records
+from IPython.display import HTML, Markdown
+
+from gift_lib import metrics, plots, widgets
+from gift_lib.config import experiment
+from gift_lib.data import load_tasks
+from gift_lib.errors import ConfigError
+from gift_lib.pool import prompt_stream
+
+AXES = {"guidance": [1.0, 7.5], "steps": [3, 5, 10]}
+
+
+@pytest.fixture
+def page(monkeypatch):
+    monkeypatch.setenv("GIFT_STATIC", "1")
+
+
+def drawn(w, n):
+    return widgets.Frame(f"<b>{w} {n}</b>", f"w < {w}, {n} steps")
+
+
+def embedded(control: HTML) -> dict:
+    """What a page's script reads."""
+    found = re.search(r'<script type="application/json">(.*?)</script>', control.data, re.DOTALL)
+    return json.loads(found[1])
+
+
+def test_a_page_holds_a_frame_per_point_and_shows_the_first_choice(page):
+    text = widgets.control(AXES, drawn, (7.5, 5)).data
+    frames = re.findall(r'<div data-frame="(\d) (\d)"( hidden)?><b>([\d.]+) (\d+)</b>', text)
+    assert [(w, n) for _, _, _, w, n in frames] == [(str(w), str(n)) for w in AXES["guidance"] for n in AXES["steps"]]
+    assert [(w, n) for _, _, hidden, w, n in frames if not hidden] == [("7.5", "5")]
+    assert "w &lt; 7.5" in text
+    assert widgets.SCRIPT.read_text() in text
+    shown = [json.loads(html.unescape(v)) for v in re.findall(r'data-values="([^"]*)"', text)]
+    assert shown == [[str(v) for v in values] for values in AXES.values()]
+
+
+def test_a_kernel_draws_what_is_chosen_and_nothing_else(monkeypatch):
+    monkeypatch.delenv("GIFT_STATIC", raising=False)
+    asked = []
+    live = widgets.control(AXES, lambda w, n: asked.append((w, n)) or drawn(w, n))
+    sliders = live.children[:2]
+    assert [s.description for s in sliders] == list(AXES)
+    live.update()
+    sliders[1].value = 10
+    assert asked[0] == (1.0, 3)
+    assert asked[-1] == (1.0, 10)
+    assert (7.5, 5) not in asked
+
+
+@pytest.mark.parametrize("start", [(3.0, 5), (1.0,)])
+def test_a_start_outside_the_axes_is_refused(start):
+    with pytest.raises(ConfigError, match="cannot start"):
+        widgets.control(AXES, drawn, start)
+
+
+def test_pictures_bring_their_bytes_and_say_what_they_are():
+    pixels = torch.zeros(5, 3, 8, 8, dtype=torch.uint8)
+    for made in (widgets.strip(pixels, 'a "b"'), widgets.picture(plots.Drawing(figsize=(1, 1)), 'a "b"')):
+        assert 'alt="a &quot;b&quot;"' in made
+        assert 'src="data:image/png;base64,iVBOR' in made
+
+
+def test_the_explorer_has_every_record_and_the_numbers_of_the_library(page):
+    level = {"GIFT": 60.0, "ZSCL": 55.0}
+    kept = frame(sweep_records("table1", level.get))
+    R = [[80.0, 60.0], [70.0, 90.0]]
+    made_up = {"tasks": ["x", "</script>"], "R": R, "zero_shot": [1.0, 2.0]}
+    runs = embedded(widgets.explorer(kept, made_up))["runs"]
+    assert runs[0]["tasks"] == ["x", "</script>"]
+    assert runs[0]["numbers"]["Transfer"] == 60.0
+    assert {r["method"] for r in runs} == {"made up", "GIFT", "ZSCL"}
+    gift = [r for r in runs if r["method"] == "GIFT"]
+    assert [r["seed"] for r in gift] == ["mean of 10", *map(str, range(10))]
+    assert {r["order"] for r in gift} == {"I"}
+    np.testing.assert_allclose(gift[0]["R"], np.mean([r["R"] for r in gift[1:]], axis=0), atol=0.11)
+    assert gift[1]["numbers"].keys() == metrics.METRICS.keys()
+
+
+def test_without_records_the_explorer_names_the_commands(page):
+    shown = widgets.explorer(frame([]))
+    assert isinstance(shown, Markdown)
+    assert "make sweep NAME=table1" in shown.data and "make sweep NAME=table2" in shown.data
+    made_up = {"tasks": ["a", "b"], "R": [[1.0, 2.0], [3.0, 4.0]], "zero_shot": [0.0, 0.0]}
+    assert [r["method"] for r in embedded(widgets.explorer(frame([]), made_up))["runs"]] == ["made up"]
+
+
+def test_the_live_explorer_chooses_among_the_records(monkeypatch):
+    monkeypatch.delenv("GIFT_STATIC", raising=False)
+    kept = frame(sweep_records("table1", {"GIFT": 60.0}.get))
+    method, order, seed = widgets.explorer(kept).children[:3]
+    assert (method.options, order.options) == (("GIFT",), ("I",))
+    assert len(seed.options) == 11
+
+
+def test_the_pool_shows_its_names_and_prompts(page):
+    setting = experiment("mini", tasks=("textures", "terrain"), images_per_task=16)
+    tasks = load_tasks(setting)
+    text = html.unescape(widgets.pool_growth(setting, tasks, shown=4).data)
+    first, second = text.split('data-frame="1"')
+    assert "textures</span>" not in first and "textures</span>" in second
+    for prompts, part in zip(prompt_stream(setting, tasks), (first, second), strict=True):
+        assert all(f"<li>{p} <em>" in part for p in prompts[:4])
