@@ -297,13 +297,15 @@ def test_shipped_weights_are_small_and_as_the_card_says():
 
 
 @SHIPPED
-def test_clip_and_denoiser_have_seen_the_web_that_the_world_draws_today():
-    notes = {"unet": card.read_note(settings.WEIGHTS / "diffusion")["unet"]}
+def test_every_part_has_seen_the_web_that_the_world_draws_today():
+    notes = dict(card.read_note(settings.WEIGHTS / "diffusion"))
     notes |= {f.name: card.read_note(f) for f in settings.WEIGHTS.glob("clip*") if f.is_dir()}
     for name, note in notes.items():
-        first, clean = (settings.PICTURES_SEED, True) if name == "unet" else (settings.CLIP_SEED, False)
+        clean = not name.startswith("clip")
+        first = settings.PICTURES_SEED if clean else settings.CLIP_SEED
         pixels, captions, names = mini.web_pairs(PRINTED, first + 1000 * note["plan"]["seed"], clean=clean)
         assert Pairs(pixels, captions, names).fingerprint == note["web"], name
+        assert note["world"] == mini.world_hash(), name
 
 
 @SHIPPED

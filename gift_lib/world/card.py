@@ -29,10 +29,8 @@ An early state of the denoiser (for the ablation of generator quality) is not sh
 """
 
 WORLDS = """World: the hash of the whole world at the time of the training. Web: a digest of the pictures and captions
-that the part was trained on. A part whose web is what the present world draws has seen just that web, even where
-the world's hash has changed since (the tasks' own pictures are no part of the web); the tests compare them for
-CLIP and the denoiser. An autoencoder with another web was trained on an earlier draft of the same drawings: made
-anew, it and the denoiser on top of it will be of the same kind but not equal bit for bit."""
+that the part was trained on; where it is what the present world draws, `make world` makes the part again bit for bit
+on the same kind of machine. The tests compare them for every part."""
 
 
 def files(weights: Path) -> list[Path]:
