@@ -1,6 +1,7 @@
 """Generation per image: chunks with stored embeddings against calling the pipeline for one image at a time."""
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from diffusers import StableDiffusionPipeline
@@ -47,7 +48,9 @@ def measure(name: str, pipeline: StableDiffusionPipeline, sampler: Sampler, devi
     chunk = draws([f"a photo of a {i % 4}." for i in range(n)], 0)
     title = f"generation, {name}, {sampler.steps} steps"
     plain, ours = one_by_one(pipeline, sampler, n), lambda: Painter(pipeline, sampler)(chunk)
-    return compare(title, "image", plain, ours, pairs=pairs, device=device, per=n, note=f"chunks of {n}")
+    row = compare(title, "image", plain, ours, pairs=pairs, device=device, per=n, note=f"chunks of {n}")
+    row.facts["images per second"] = 1 / row.ours
+    return row
 
 
 def table(device: str = "cpu", pairs: int = 5) -> list[Comparison]:
@@ -58,13 +61,38 @@ def table(device: str = "cpu", pairs: int = 5) -> list[Comparison]:
     else:
         name, pipeline = "SD v1.5 (random)", fixtures_diffusion.stable_diffusion(device, torch.bfloat16)
         generate._ready(pipeline, device, compiled=False)
-        samplers = [Sampler(steps, GUIDANCE, "dpm++", CHUNK, 512, "", "bf16") for steps in (50, 25)]
+        half = partial(Sampler, guidance=GUIDANCE, size=512, weights="", precision="bf16")
+        samplers = [half(50, scheduler="pndm", chunk=CHUNK), half(25, scheduler="dpm++", chunk=CHUNK),
+                    half(25, scheduler="dpm++", chunk=2 * CHUNK)]  # fmt: skip
     return [measure(name, pipeline, s, device, pairs) for s in samplers]
+
+
+def compiled(device: str, pairs: int) -> list[Comparison]:
+    """The same with a compiled denoiser, where the machine can compile: what GIFT_COMPILE=1 gains."""
+    pipeline = fixtures_diffusion.stable_diffusion(device, torch.bfloat16)
+    generate._ready(pipeline, device, compiled=True)
+    sampler = Sampler(25, GUIDANCE, "dpm++", CHUNK, 512, "", "bf16", compiled=True)
+    chunk = draws([f"a photo of a {i % 4}." for i in range(CHUNK)], 0)
+    plain = generate._ready(fixtures_diffusion.stable_diffusion(device, torch.bfloat16), device, compiled=False)
+    return [
+        compare(
+            "generation, SD v1.5 (random), 25 steps, compiled", "image", lambda: Painter(plain, sampler)(chunk),
+            lambda: Painter(pipeline, sampler)(chunk), pairs=pairs, device=device, per=CHUNK,
+            note="against not compiled",
+        )
+    ]  # fmt: skip
 
 
 def main(device: str = "cpu") -> None:
     """Print the table and write build/bench/generation.json."""
-    report("generation", table(device), device)
+    gpu = device.startswith("cuda")
+    rows = table(device, pairs=2 if gpu else 5)
+    report("generation", rows, device)
+    if gpu:
+        try:
+            report("generation-compiled", compiled(device, 2), device)
+        except Exception as error:  # no compiler on this machine
+            print(f"    compiled: not measured ({type(error).__name__}: {error})")
 
 
 if __name__ == "__main__":

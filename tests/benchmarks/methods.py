@@ -65,7 +65,8 @@ def sequence(name: str, tasks: int, steps: int, device: str) -> None:
 def measure(name: str, tasks: int, steps: int, device: str) -> tuple[float, float]:
     """CPU seconds (on a GPU: wall-clock) and peak mebibytes of one sequence, in a process of its own."""
     receiver, sender = multiprocessing.Pipe(duplex=False)
-    process = multiprocessing.get_context("fork").Process(target=_measured, args=(name, tasks, steps, device, sender))
+    context = multiprocessing.get_context("fork" if device == "cpu" else "spawn")  # a GPU does not survive a fork
+    process = context.Process(target=_measured, args=(name, tasks, steps, device, sender))
     process.start()
     sender.close()
     try:

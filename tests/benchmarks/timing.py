@@ -3,12 +3,12 @@
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
 
-from gift_lib import results
+from gift_lib import dry_run, results
 from gift_lib.files import write_json
 
 OUTPUT = Path("build/bench")
@@ -28,6 +28,8 @@ class Comparison:
     spread: tuple[float, float]
     pairs: int
     note: str = ""
+    #: What else was measured: operations, share of the device's peak, peak bytes of memory, units per second.
+    facts: dict[str, float] = field(default_factory=dict)
 
 
 def compare(
@@ -78,10 +80,12 @@ def report(name: str, rows: list[Comparison], device: str) -> None:
     """Print a table and write build/bench/<name>.json."""
     clock = "CPU time" if CLOCK[0] is time.process_time else "wall-clock time"
     print(f"\n{name} ({clock}, {device}, {torch.get_num_threads()} threads)")
-    print(f"{'':38} {'plain':>11} {'ours':>11} {'speed-up':>9}   (spread over pairs)")
+    print(f"{'':46} {'plain':>11} {'ours':>11} {'speed-up':>9}   (spread over pairs)")
     for r in rows:
         spread = f"({r.spread[0]:.2f} to {r.spread[1]:.2f}, {r.pairs} pairs)"
-        print(f"{r.name:38} {r.plain * 1e3:8.2f} ms {r.ours * 1e3:8.2f} ms {r.speedup:8.2f}x   {spread} {r.note}")
+        print(f"{r.name:46} {r.plain * 1e3:8.2f} ms {r.ours * 1e3:8.2f} ms {r.speedup:8.2f}x   {spread} {r.note}")
+        for name, value in r.facts.items():
+            print(f"    {name}: {value:,.4g}")
     value = {
         "clock": clock,
         "rows": [asdict(r) for r in rows],
@@ -89,3 +93,32 @@ def report(name: str, rows: list[Comparison], device: str) -> None:
         **results.environment(device),
     }
     write_json(OUTPUT / f"{name}.json", value)
+
+
+#: Dense operations per second by the makers' data sheets: (fp32 without tensor cores, half precision).
+PEAKS = {
+    "H200": (67e12, 989e12), "H100": (67e12, 989e12), "A100": (19.5e12, 312e12), "L40": (90.5e12, 362e12),
+    "L4": (30.3e12, 121e12), "V100": (15.7e12, 125e12), "T4": (8.1e12, 65e12),
+}  # fmt: skip
+
+
+def peak_rate(device: str, precision: str) -> tuple[float, str]:
+    """Operations per second that the device can do at most, and where the number comes from."""
+    if device.startswith("cuda"):
+        name = torch.cuda.get_device_name(device)
+        known = next((v for k, v in PEAKS.items() if k in name), None)
+        if known:
+            return known[0 if precision == "fp32" else 1], "data sheet"
+    return dry_run.matrix_rate(device, precision), "measured on a large matrix product"
+
+
+def peak_bytes(work: Callable[[], object], device: str) -> int:
+    """The most memory that a GPU held during `work`; 0 elsewhere."""
+    if not device.startswith("cuda"):
+        work()
+        return 0
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats()
+    work()
+    _wait(device)
+    return torch.cuda.max_memory_allocated()
