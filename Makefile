@@ -39,11 +39,13 @@ $(STAMP):
 	@rm -f $(VENV)/.installed-*
 	@touch $@
 
-book: main-job html ## run GIFT on the scale model where its record is not current, then build the book
+book: main-job html ## run GIFT on the scale model, compare it with its record, then build the book
 
 main-job: install ## the run that the experiment page shows, through papermill
-	@mkdir -p build/runs
-	OMP_NUM_THREADS=1 $(BIN)/papermill --log-output --no-progress-bar --cwd notebooks notebooks/experiment.ipynb build/runs/experiment.ipynb
+	@mkdir -p build/main-job
+	OMP_NUM_THREADS=1 $(BIN)/papermill --log-output --no-progress-bar --cwd notebooks -p results "$(CURDIR)/build/main-job" \
+	  notebooks/experiment.ipynb build/main-job/experiment.ipynb
+	$(PY) -m gift_lib.verify --adopt build/main-job
 
 html: install ## build the book, strictly, into _build/html
 	rm -rf _build/html _build/.doctrees

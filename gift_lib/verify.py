@@ -66,6 +66,24 @@ def compare(folder: Path, other: Path) -> int:
     return wrong
 
 
+def adopt(made: Path, folder: Path) -> None:
+    """Compare records just made with their committed namesakes, a line each; one without a namesake is kept.
+
+    A difference is told, not an error: another kind of CPU rounds otherwise.
+    """
+    for record in current(made)[0]:
+        name = results.path_of(".", from_dict(record["config"]), record["identity"])
+        twin = folder / name
+        if not twin.exists():
+            print(f"{name.name}  new: kept as {results.write(record, folder)}")
+            continue
+        old = results.read(twin)
+        different = differences(old, record)
+        machine = "the same" if old["run"]["cpu_capability"] == record["run"]["cpu_capability"] else "another"
+        verdict = f"differs in {', '.join(different)} ({machine} kind of CPU)" if different else "equal"
+        print(f"{name.name}  made again: {verdict}")
+
+
 def _tell(count: int, others: Mapping[str, int]) -> None:
     print(
         f"{count} current records.", *(f"{n} left out: {reason}" for reason, n in others.items()), sep="\n", flush=True
@@ -79,8 +97,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=None, help="of the draw")
     parser.add_argument("--results", type=Path, default=sweeps.RESULTS)
     parser.add_argument("--against", type=Path, help="compare with the records in this folder instead of running")
+    parser.add_argument("--adopt", type=Path, help="compare the records in this folder, just made, with the committed")
     args = parser.parse_args(arguments)
     try:
+        if args.adopt:
+            adopt(args.adopt, args.results)
+            return 0
         if args.against:
             return int(compare(args.results, args.against) > 0)
         records, others = current(args.results)

@@ -1,0 +1,96 @@
+"""Records run again: equal, different, missing, and those that cannot be run here."""
+
+import copy
+from functools import partial
+
+import pytest
+from fixtures_records import record
+
+from gift_lib import batch, results, verify
+from gift_lib.config import experiment
+from gift_lib.errors import DataError
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Four records: two current ones, one of another world, one whose weights are not here."""
+
+    def identity(e):
+        if e.pipeline == "mini-early":
+            raise DataError("the early state is not here. Make it.")
+        return results.identity("world", "clip", "pipeline")
+
+    monkeypatch.setattr(batch, "identity", identity)
+    folder = tmp_path / "records"
+    for e in (experiment(), experiment(method="finetune"), experiment(pipeline="mini-early")):
+        results.write(record(e), folder)
+    results.write(record(experiment(seed=1), world="older"), folder)
+    return folder
+
+
+def test_only_what_could_be_run_again_is_current(folder):
+    records, others = verify.current(folder)
+    assert sorted(r["config"]["method"] for r in records) == ["finetune", "gift"]
+    assert sorted(others.values()) == [1, 1] and any("early state is not here" in reason for reason in others)
+
+
+def again(change, monkeypatch):
+    """A stand-in for a run: the same record, of which GIFT's is changed."""
+
+    def run(e, runtime):
+        made = copy.deepcopy(record(e))
+        if e.method == "gift":
+            change(made)
+        return made
+
+    monkeypatch.setattr(verify, "run", run)
+
+
+@pytest.mark.parametrize(
+    ("change", "wrong", "said"),
+    [
+        (lambda r: r["run"].update(seconds=99.0), 0, "equal"),
+        (lambda r: r["result"]["R"][0].__setitem__(0, 1.0), 1, "DIFFERS in R"),
+        (lambda r: r["result"].update(synthetic=["x"]), 1, "DIFFERS in synthetic"),
+    ],
+)
+def test_a_record_is_compared_in_its_result_alone(folder, monkeypatch, capsys, change, wrong, said):
+    again(change, monkeypatch)
+    assert verify.main(["--sample", "9", "--results", str(folder)]) == wrong
+    out = capsys.readouterr().out
+    assert said in out and "2 current records" in out and "1 left out: the early state is not here" in out
+
+
+def test_the_same_seed_draws_the_same_sample(folder, monkeypatch, capsys):
+    again(lambda r: None, monkeypatch)
+    draw = partial(verify.main, ["--sample", "1", "--seed", "5", "--results", str(folder)])
+    assert draw() == draw() == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.endswith("equal")]
+    assert len(lines) == 2 and len(set(lines)) == 1
+
+
+def test_two_folders_compared(folder, tmp_path, capsys):
+    other = tmp_path / "other"
+    results.write(record(experiment()), other)
+    assert verify.main(["--results", str(folder), "--against", str(other)]) == 1
+    out = capsys.readouterr().out
+    assert "missing" in out and "equal" in out
+    results.write(record(experiment(method="finetune")), other)
+    assert verify.compare(folder, other) == 0
+
+
+def test_records_just_made_are_compared_or_kept(folder, tmp_path, capsys):
+    made = tmp_path / "made"
+    changed = record(experiment(method="finetune"))
+    changed["result"]["R"][0][0] = 1.0
+    for r in (record(experiment()), changed, record(experiment(seed=7)), record(experiment(seed=8), world="older")):
+        results.write(r, made)
+    kept = tmp_path / "committed"
+    for r in verify.current(folder)[0]:
+        results.write(r, kept)
+    assert verify.main(["--results", str(kept), "--adopt", str(made)]) == 0
+    lines = {line.split("-I-")[0] + line.split("-s")[1][0]: line for line in capsys.readouterr().out.splitlines()}
+    assert lines["gift0"].endswith("made again: equal")
+    assert lines["finetune0"].endswith("made again: differs in R (the same kind of CPU)")
+    assert "new: kept as" in lines["gift7"] and len(lines) == 3
+    assert sorted(r["config"]["seed"] for r in results.read_all(kept)) == [0, 0, 7]
