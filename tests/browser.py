@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import http.server
+import importlib.util
 import json
 import shutil
 import tempfile
@@ -115,3 +116,31 @@ def external_requests(browser: Any, host: str) -> list[str]:
     events = (json.loads(m["message"])["message"] for m in browser.get_log("performance"))
     asked = (e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent")
     return [f"external: {u}" for u in asked if not u.startswith((host, "data:", "blob:", "about:"))]
+
+
+def dress(browser: Any, address: str, theme: str) -> None:
+    """Make the pages of this host light or dark from now on."""
+    browser.get(address)
+    browser.execute_script("for (const k of ['mode', 'theme']) localStorage.setItem(k, arguments[0]);", theme)
+
+
+def axe() -> str:
+    """The script of axe-core, from the package that brings it."""
+    spec = importlib.util.find_spec("axe_core_python")
+    if spec is None:
+        pytest.skip("needs axe: pip install axe-core-python")
+    return (Path(spec.submodule_search_locations[0]) / "axe.min.js").read_text(encoding="utf-8")
+
+
+def barriers(browser: Any, script: str) -> list[str]:
+    """What axe finds serious or critical on the page at hand."""
+    browser.execute_script(script)
+    return browser.execute_async_script(AXE)
+
+
+AXE = """
+const done = arguments[0];
+axe.run(document, { resultTypes: ["violations"] }).then(({ violations }) => done(violations
+  .filter(v => ["serious", "critical"].includes(v.impact))
+  .map(v => `${v.id}: ${v.nodes.slice(0, 3).map(n => n.target.join(" ")).join(" | ")}`)));
+"""

@@ -1,12 +1,25 @@
-"""The built book in a browser, at two widths, with every other host blocked."""
+"""The built book in a browser, at two widths, with every other host blocked; what its controls do; where links lead."""
 
+import json
+import re
+from html import unescape
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import numpy as np
 import pytest
-from browser import WIDTHS, chromium, resize, served, visit
+from browser import WIDTHS, axe, barriers, chromium, dress, resize, served, visit
 
-from gift_lib.repository import ROOT
+from gift_lib import metrics
+from gift_lib.repository import ADDRESS as REPOSITORY
+from gift_lib.repository import ROOT, slug
 
 BUILT = ROOT / "_build" / "html"
 PAGE_LIMIT = 3 * 2**20
+#: Seconds that executing a page may take, and their mean; the experiment page may have to run its experiment.
+SECONDS, MEAN_SECONDS, EXPERIMENT_SECONDS = 60, 25, 240
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -17,29 +30,207 @@ def site():
         yield address
 
 
+@pytest.fixture
+def browser():
+    with chromium() as driven:
+        resize(driven, WIDTHS[0])
+        yield driven
+
+
 def pages() -> list[str]:
     """Every page of the built book."""
     folders = (BUILT / "book", BUILT / "notebooks")
     return sorted(p.relative_to(BUILT).as_posix() for f in folders for p in f.rglob("*.html"))
 
 
-@pytest.mark.slow
+def read(page: str) -> str:
+    return (BUILT / page).read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("width", WIDTHS)
-def test_every_page_is_whole_offline_and_no_wider_than_the_screen(site, width):
-    with chromium() as browser:
-        resize(browser, width)
-        faults = {page: found for page in pages() if (found := visit(browser, f"{site}/{page}"))}
+def test_every_page_is_whole_offline_and_no_wider_than_the_screen(site, browser, width):
+    resize(browser, width)
+    faults = {page: found for page in pages() if (found := visit(browser, f"{site}/{page}"))}
     assert faults == {}
 
 
-@pytest.mark.slow
-def test_every_page_weighs_less_than_its_limit(site):
+def test_every_page_weighs_less_than_its_limit(site, browser):
     weigh = "return performance.getEntries().reduce((n, e) => n + (e.encodedBodySize || 0), 0)"
-    with chromium() as browser:
-        resize(browser, WIDTHS[0])
-        weights = {}
-        for page in pages():
-            visit(browser, f"{site}/{page}")
-            weights[page] = browser.execute_script(weigh)
+    weights = {}
+    for page in pages():
+        visit(browser, f"{site}/{page}")
+        weights[page] = browser.execute_script(weigh)
     assert {p: w for p, w in weights.items() if w > PAGE_LIMIT} == {}
     assert min(weights.values()) > 0
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_no_page_has_a_serious_barrier(site, browser, theme):
+    script = axe()
+    dress(browser, site, theme)
+    found = {}
+    for page in pages():
+        visit(browser, f"{site}/{page}")
+        found[page] = barriers(browser, script)
+    assert {page: b for page, b in found.items() if b} == {}
+
+
+def test_the_book_opens_from_disk(site, browser):
+    for page in ("book/intro.html", "notebooks/metrics.html", "notebooks/image_generation.html"):
+        assert visit(browser, f"{BUILT.as_uri()}/{page}") == []
+
+
+def test_every_internal_link_leads_to_a_place():
+    if not BUILT.exists():
+        pytest.skip("there is no built book: make book")
+    anchors = {page: set(re.findall(r'\b(?:id|name)="([^"]+)"', read(page))) for page in pages()}
+    broken = []
+    for page in pages():
+        for target in set(re.findall(r'\b(?:href|src)="([^"]*)"', read(page))):
+            parts = urlsplit(unescape(target))
+            if parts.scheme or parts.netloc or target in ("", "#"):
+                continue
+            path = ((BUILT / page).parent / unquote(parts.path)).resolve() if parts.path else BUILT / page
+            name = path.relative_to(BUILT).as_posix()
+            if not path.exists() or (parts.fragment and name in anchors and parts.fragment not in anchors[name]):
+                broken.append(f"{page}: {target}")
+    assert broken == []
+
+
+EXECUTED = r"Executed on \d+ \w+ \d{4} in (\d+) s with gift_lib [\d.]+, code and records [0-9a-f]{12}"
+
+
+def test_every_notebook_says_how_it_came_to_be_and_can_be_taken_away():
+    executed = [p for p in pages() if p.startswith("notebooks/")]
+    if not executed:
+        pytest.skip("there is no built book: make book")
+    seconds = {}
+    for page in executed:
+        text, name = read(page), Path(page).stem
+        line = re.search(
+            r"Executed on \d+ \w+ \d{4} in (\d+) s with gift_lib [\d.]+, code and records [0-9a-f]{12}", text
+        )
+        assert line, page
+        seconds[page] = int(line[1])
+        assert f"https://colab.research.google.com/github/{slug(REPOSITORY)}/blob/main/notebooks/{name}.ipynb" in text
+        assert f"{name}.ipynb" in text.split("btn-download-source-button")[0].rsplit("href", 1)[1]
+    limits = dict.fromkeys(seconds, SECONDS) | {"notebooks/experiment.html": EXPERIMENT_SECONDS}
+    assert {p: s for p, s in seconds.items() if s >= limits[p]} == {}
+    del seconds["notebooks/experiment.html"]
+    assert sum(seconds.values()) / len(seconds) <= MEAN_SECONDS
+
+
+# The controls
+
+
+def choose(browser, kind: str, **chosen: str) -> None:
+    """Set selects by their names."""
+    for name, value in chosen.items():
+        browser.execute_script(CHOOSE, kind, name.replace("_", " "), value)
+
+
+CHOOSE = """
+const [kind, name, value] = arguments;
+const s = document.querySelector(`[data-kind=${kind}] [data-choice="${name}"]`);
+s.value = value;
+s.dispatchEvent(new Event("change", { bubbles: true }));
+"""
+
+SLIDE = """
+const [k, at] = arguments;
+const s = document.querySelectorAll("[data-kind=frames] input[type=range]")[k];
+s.value = at;
+s.dispatchEvent(new Event("input", { bubbles: true }));
+"""
+
+SHOWN = """
+const box = document.querySelector("[data-kind=frames]");
+const seen = [...box.querySelectorAll("[data-frame]")].filter(f => f.checkVisibility());
+return seen.map(f => ({
+  text: f.querySelector(".gift-said").textContent,
+  picture: (f.querySelector("img") || {}).src || f.innerHTML,
+  said: [...box.querySelectorAll("output")].map(o => o.textContent),
+  width: f.getBoundingClientRect().width,
+}));
+"""
+
+
+def frames(browser, places: list[tuple[int, int]]) -> list[dict]:
+    """The one frame that is to be seen after each (slider, position)."""
+    seen = []
+    for k, at in places:
+        browser.execute_script(SLIDE, k, at)
+        (one,) = browser.execute_script(SHOWN)
+        seen.append(one)
+    return seen
+
+
+def test_the_matrix_changes_with_its_choices(site, browser):
+    assert visit(browser, f"{site}/notebooks/metrics.html") == []
+    text = browser.execute_script("return document.querySelector('[data-kind=explorer] script').textContent")
+    runs = json.loads(text)["runs"]
+    cells = (
+        "return [...document.querySelectorAll('.gift-matrix tbody tr')].map(r => [...r.cells].map(c => c.innerText))"
+    )
+    for run in [runs[0], runs[-1], runs[len(runs) // 2]]:
+        choose(browser, "explorer", method=run["method"], order=run["order"], seed=run["seed"], cells_of="all")
+        rows = browser.execute_script(f"return {cells}")
+        assert [r[0] for r in rows] == ["zero-shot", *run["tasks"]]
+        np.testing.assert_allclose([[float(v) for v in r[1:]] for r in rows[1:]], run["R"], atol=0.5)
+
+
+def test_a_metric_shows_the_cells_that_it_averages(site, browser):
+    visit(browser, f"{site}/notebooks/metrics.html")
+    n = len(browser.execute_script("return document.querySelectorAll('.gift-matrix thead th')"))
+    used = "return document.querySelectorAll('.gift-matrix tbody td:not(.gift-unused):not(.gift-margin)').length"
+    counts = {"all": n * (n + 1), "Avg": n * n, "Last": n, "Learned": n, "Forgetting": 2 * (n - 1)}
+    counts |= dict.fromkeys(("Transfer", "Transfer (rows)"), n * (n - 1) // 2)
+    assert counts.keys() == {"all", *metrics.METRICS}
+    for name, count in counts.items():
+        choose(browser, "explorer", cells_of=name)
+        assert browser.execute_script(used) == count, name
+        chosen = browser.execute_script(
+            "return [...document.querySelectorAll('.gift-chosen dt')].map(e => e.textContent)"
+        )
+        assert chosen == ([] if name == "all" else [name])
+
+
+def test_guidance_and_steps_change_the_pictures(site, browser):
+    visit(browser, f"{site}/notebooks/image_generation.html")
+    seen = frames(browser, [(0, 0), (1, 0), (0, 2), (1, 3)])
+    assert len({one["picture"] for one in seen}) == 4
+    for one in seen:
+        w, steps = one["said"]
+        assert one["text"].startswith(f"w = {float(w):g}, {steps} steps: alignment 0.")
+        assert one["width"] > 200
+
+
+def test_the_pool_grows_with_the_slider(site, browser):
+    visit(browser, f"{site}/notebooks/class_pool.html")
+    first, middle, last = frames(browser, [(0, 0), (0, 5), (0, 10)])
+    parts = [one["picture"].count("<span") for one in (first, middle, last)]
+    assert parts == [1, 6, 11]
+    shares = [int(re.search(r"(\d+) % of", one["text"])[1]) for one in (first, middle, last)]
+    assert shares[0] == 0 < shares[1] < shares[2]
+    assert [one["said"][0].split()[0] for one in (first, middle, last)] == ["1", "6", "11"]
+
+
+def test_walking_between_two_models_moves_both_numbers(site, browser):
+    visit(browser, f"{site}/notebooks/baselines_regularisation.html")
+    seen = frames(browser, [(0, at) for at in range(5)])
+    numbers = [
+        re.fullmatch(r"w = ([\d.]+): Transfer ([\d.]+) %, Last ([\d.]+) %", one["text"]).groups() for one in seen
+    ]
+    assert [float(w) for w, _, _ in numbers] == sorted(float(w) for w, _, _ in numbers)
+    assert len({one["picture"] for one in seen}) == len({n[1:] for n in numbers}) == 5
+    assert float(numbers[0][1]) > float(numbers[-1][1]), "Transfer falls on the way from the untouched model"
+
+
+def test_controls_obey_the_keyboard(site, browser):
+    from selenium.webdriver.common.keys import Keys
+
+    visit(browser, f"{site}/notebooks/class_pool.html")
+    (before,) = browser.execute_script(SHOWN)
+    browser.find_element("css selector", "[data-kind=frames] input[type=range]").send_keys(Keys.ARROW_RIGHT)
+    (after,) = browser.execute_script(SHOWN)
+    assert int(after["said"][0].split()[0]) == int(before["said"][0].split()[0]) + 1
