@@ -1,0 +1,347 @@
+"""Batches: what is planned, what is left out, who waits for whom, and what a run killed at any moment leaves behind."""
+
+import json
+import multiprocessing
+import os
+import random
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from fixtures_batch import TINY, Folders, kill, plan, undisturbed, wait_for
+from fixtures_records import record
+
+from gift_lib import batch, generate, jobs, results, sweeps
+from gift_lib.config import experiment
+from gift_lib.data import load_tasks
+from gift_lib.errors import DataError
+from gift_lib.training import Runtime
+
+IDENTITY = results.identity("world", "clip", "pipeline")
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """A batch of its own, none of which is alive afterwards."""
+    made = Folders(tmp_path)
+    yield made
+    made.kill_all()
+
+
+@pytest.fixture
+def known(monkeypatch):
+    """Weights need not be read: the identity of every experiment is given. Those of mini-2 are missing."""
+
+    def identity(e):
+        if e.model == "mini-2":
+            raise DataError("the weights of mini-2 are not here. Make them.")
+        return IDENTITY
+
+    monkeypatch.setattr(batch, "identity", identity)
+
+
+# The plan
+
+
+def test_runs_without_weights_are_left_out_and_counted(known, tmp_path, capsys):
+    planned = batch.plan("pretrainings", "mini", "0", tmp_path)
+    assert {e.model for e in planned.values()} == {"mini-1"} and len(planned) == 5
+    assert "5 runs are left out: the weights of mini-2" in capsys.readouterr().err
+
+
+def test_what_has_a_record_is_no_part_of_a_batch(known, tmp_path, capsys):
+    planned = batch.plan("own-temperature", "mini", "", tmp_path)
+    first, second, *rest = planned
+    for stem in (first, second):
+        results.write(record(planned[stem]), tmp_path)
+    (tmp_path / "mini" / f"{second}.json").write_text("{}")  # broken: to be made again
+    assert batch.to_do(planned, tmp_path, "mini") == [second, *rest]
+    assert second in capsys.readouterr().err
+
+
+def test_pictures_are_shared_by_what_decides_them(known):
+    def key(**settings):
+        return batch.pictures_key(experiment(**settings))
+
+    assert key() == key(consolidation="none", beta=0.0, temperature=4.0) == key(model="mini-1")
+    assert key(seed=3) == key(seed=8, synthetic_seed=3)
+    others = [key(seed=1), key(guidance_scale=2.5), key(images_per_task=32), key(order="II"), key(prompt_source="past")]
+    assert len({key(), *others}) == 6
+    assert key(method="finetune") == key(synthetic_source="real") == ""
+
+
+def test_jobs_side_by_side_draw_each_picture_once(folders, monkeypatch):
+    """Two runs that share most pictures: whoever comes later finds what the other has drawn."""
+    monkeypatch.setenv("GIFT_CACHE", str(folders.cache))
+    monkeypatch.setattr(batch, "BLOCK", 8)
+    few, more = (experiment(**{**TINY, "images_per_task": n}) for n in (16, 24))
+    drawn, fill = [], generate._fill
+    monkeypatch.setattr(generate, "_fill", lambda p, chunk, cache: (drawn.extend(chunk), fill(p, chunk, cache)))
+    output = folders.root / "pictures.json"
+    batch.pictures(sweeps.parameters(batch.pictures_of(few)), "cpu", 0, output)
+    assert json.loads(output.read_text())["pictures"] == len(drawn) == len(set(drawn)) == 16
+    batch.pictures(sweeps.parameters(batch.pictures_of(more)), "cpu", 0, output)
+    assert len(drawn) == len(set(drawn)) == 24
+    monkeypatch.setattr(generate, "_fill", lambda *_: pytest.fail("a picture that is there is drawn again"))
+    assert generate.prepare(more, load_tasks(more), Runtime(cache_dir=str(folders.cache))) == 24
+
+
+# The state
+
+
+def test_status_counts_what_is_done_running_failed_missing_and_impossible(known, tmp_path, capsys):
+    folder, runs = tmp_path / "results", tmp_path / "runs"
+    planned = batch.plan("own-temperature", "mini", "", folder)
+    done, failed, working, *_ = planned
+    results.write(record(planned[done]), folder)
+    for stem in (done, failed, working):
+        (runs / "mini").mkdir(parents=True, exist_ok=True)
+        (runs / "mini" / f"{stem}.ipynb").touch()
+    (runs / "mini" / f"{failed}.lock").touch()  # what a killed run leaves
+    with jobs.alone(runs / "mini" / f"{working}.ipynb"):
+        text = batch.status("own-temperature,pretrainings", "mini", "", folder, runs, 2)
+    assert "In all 51 runs: 1 done, 1 running, 1 failed, 27 missing, 21 without weights or data." in text
+    assert "About 14 s to go with 2 at a time" in text, "28.5 runs of the second that one took"
+    assert batch.main(["status", "nonsense"]) == 2 and "there is no sweep" in capsys.readouterr().err
+
+
+# Locks
+
+
+def _hold(notebook: str, seconds: float, log: str) -> None:
+    with jobs.alone(Path(notebook)):
+        with open(log, "a") as file:
+            file.write("in\n")
+        time.sleep(seconds)
+        with open(log, "a") as file:
+            file.write("out\n")
+
+
+def test_one_process_at_a_time_works_on_a_run(tmp_path):
+    notebook, log = tmp_path / "runs" / "a.ipynb", tmp_path / "log"
+    context = multiprocessing.get_context("fork")
+    others = [context.Process(target=_hold, args=(str(notebook), 0.2, str(log))) for _ in range(4)]
+    for other in others:
+        other.start()
+    for other in others:
+        other.join(30)
+    assert log.read_text().split() == ["in", "out"] * 4
+    assert not list(notebook.parent.iterdir()), "no lock file is left"
+
+
+CHILD = "import os, sys, time; open(sys.argv[1], 'w').write(os.environ.get('CUDA_VISIBLE_DEVICES', '')); time.sleep(60)"
+
+
+def _job(command: list[str], notebook: Path, gpus: int = 0) -> subprocess.Popen:
+    """A job whose papermill is another command, as a process of its own."""
+    code = (
+        "import json, sys; from pathlib import Path; from gift_lib import jobs\n"
+        "jobs.command = lambda values, notebook: json.loads(sys.argv[1])\n"
+        "sys.exit(jobs.run({}, int(sys.argv[3]), Path(sys.argv[2]), Path(sys.argv[2] + '.json')))"
+    )
+    return subprocess.Popen([sys.executable, "-c", code, json.dumps(command), str(notebook), str(gpus)])
+
+
+def test_a_run_outlives_its_killed_job_and_is_waited_for(tmp_path):
+    """The one that works keeps the lock, though the process that took it is dead; the next waits for its record."""
+    notebook, pid = tmp_path / "a.ipynb", tmp_path / "pid"
+    code = "import os, sys, time; open(sys.argv[1], 'w').write(str(os.getpid())); time.sleep(60)"
+    job = _job([sys.executable, "-c", code, str(pid)], notebook)
+    worker = int(wait_for(lambda: pid.exists() and pid.read_text()))
+    kill(job.pid)
+    job.wait()
+    with open(jobs.lock_of(notebook)) as lock:
+        assert not jobs.locks(lock), "held by the worker"
+    done = []
+    waiting = threading.Thread(target=lambda: done.append(jobs.run({}, 0, notebook, tmp_path / "r.json")))
+    results_path = results.write(record(experiment()), tmp_path)
+    os.replace(results_path, tmp_path / "r.json")
+    waiting.start()
+    time.sleep(0.3)
+    assert not done
+    kill(worker)
+    waiting.join(60)
+    assert done == [0], "the record is there: nothing is run"
+    assert not jobs.lock_of(notebook).exists()
+
+
+def test_the_exit_status_of_a_failed_run_is_passed_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(jobs, "command", lambda values, notebook: [sys.executable, "-c", "raise SystemExit(7)"])
+    assert jobs.run({}, 0, tmp_path / "a.ipynb", tmp_path / "r.json") == 7
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_broken_record_is_made_again(tmp_path, monkeypatch):
+    (tmp_path / "r.json").write_text("{}")
+    monkeypatch.setattr(jobs, "command", lambda values, notebook: [sys.executable, "-c", ""])
+    assert jobs.run({}, 0, tmp_path / "a.ipynb", tmp_path / "r.json") == 0
+    assert not (tmp_path / "r.json").exists()
+
+
+# GPUs
+
+
+@pytest.fixture
+def devices(tmp_path, monkeypatch):
+    """Locks of devices in a folder of their own, and no list of visible devices."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(jobs.tempfile, "tempdir", None)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+
+
+def test_each_run_owns_a_device_and_waits_while_all_are_taken(devices):
+    with jobs.one_gpu(2) as first, jobs.one_gpu(2) as second:
+        assert [e["CUDA_VISIBLE_DEVICES"] for e in (first, second)] == ["0", "1"]
+        third = []
+
+        def wait():
+            with jobs.one_gpu(2, pause=0.05) as environment:
+                third.append(environment["CUDA_VISIBLE_DEVICES"])
+
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        time.sleep(0.2)
+        assert not third
+    waiting.join(30)
+    assert third and third[0] in ("0", "1")
+
+
+def test_only_the_devices_that_the_caller_sees_are_used(devices, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,GPU-3f,7")
+    with jobs.one_gpu(2) as first, jobs.one_gpu(2) as second:
+        assert [e["CUDA_VISIBLE_DEVICES"] for e in (first, second)] == ["5", "GPU-3f"]
+    with jobs.one_gpu(0) as environment:
+        assert environment["CUDA_VISIBLE_DEVICES"] == "5,GPU-3f,7", "as Slurm has set it"
+
+
+def test_a_killed_run_gives_its_device_back(devices, tmp_path):
+    seen = tmp_path / "seen"
+    job = _job([sys.executable, "-c", CHILD, str(seen)], tmp_path / "a.ipynb", gpus=1)
+    assert wait_for(lambda: seen.exists() and seen.read_text()) == "0"
+    assert jobs._take(["0"]) is None
+    (worker,) = (int(p) for p in Path(f"/proc/{job.pid}/task/{job.pid}/children").read_text().split())
+    kill(job.pid)
+    job.wait()
+    assert jobs._take(["0"]) is None, "its worker still computes there"
+    kill(worker)
+    device, lock = wait_for(lambda: jobs._take(["0"]))
+    lock.close()
+    assert device == "0"
+
+
+# Several writers
+
+
+def _write_often(folder: str, seconds: float) -> None:
+    for _ in range(40):
+        made = record(experiment(), seconds=seconds)
+        results.write(made, folder)
+
+
+def test_writers_of_one_record_never_damage_it(tmp_path):
+    """Two engines at once, and a reader that finds a whole record every time."""
+    context = multiprocessing.get_context("fork")
+    writers = [context.Process(target=_write_often, args=(str(tmp_path), float(i))) for i in range(2)]
+    path = results.write(record(experiment()), tmp_path)
+    for writer in writers:
+        writer.start()
+    reads = 0
+    while any(w.is_alive() for w in writers):
+        assert results.read(path)["config"]["method"] == "gift"
+        reads += 1
+    assert reads and [w.exitcode for w in writers] == [0, 0]
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+def test_records_of_several_engines_are_merged_by_name(tmp_path):
+    """The same run has the same name wherever it was made, another run another: merging is copying."""
+    for engine, seeds in (("a", (0, 1)), ("b", (1, 2))):
+        for seed in seeds:
+            results.write(record(experiment(seed=seed)), tmp_path / engine)
+    for path in (tmp_path / "b").rglob("*.json"):
+        os.replace(path, tmp_path / "a" / path.relative_to(tmp_path / "b"))
+    frame = results.load_frame(tmp_path / "a")
+    assert sorted(frame["seed"]) == [0, 1, 2] and {"Transfer", "Avg", "Last"} <= set(frame.columns)
+
+
+# The engine itself
+
+
+def test_the_snakefile_plans_what_is_missing(folders):
+    """A dry run: one job for the pictures that two runs share, and none for the run that is there."""
+    folders.write({"a": {}, "b": {"beta": 0.0}, "c": {"method": "finetune"}})
+    there = next(e for e in plan(folders).values() if e.method == "finetune")
+    results.write(
+        results.make(there, batch.identity(there), record(there)["result"], {"seconds": 1.0}), folders.results
+    )
+    assert _planned(folders) == {"pictures": "1", "run": "2"}
+
+
+def _planned(folders: Folders) -> dict[str, str]:
+    """{rule: number of jobs} of what the command would do."""
+    ran = folders.snakemake("--cores", "2", "--dry-run")
+    assert ran.returncode == 0, ran.stderr
+    words = [line.split() for line in (ran.stdout + ran.stderr).splitlines()]
+    return {w[0]: w[1] for w in words if len(w) == 2 and w[0] in ("pictures", "run")}
+
+
+@pytest.mark.slow
+def test_a_failed_run_keeps_its_notebook_and_stops_no_other(folders):
+    folders.write({"good": {"method": "finetune"}, "bad": {"method_options": {"nonsense": 1}}})
+    ran = folders.snakemake("--cores", "2")
+    assert ran.returncode == 1 and len(folders.records()) == 1
+    bad = next(stem for stem, e in plan(folders).items() if e.method_options)
+    assert "no setting 'nonsense'" in (folders.runs / "mini" / f"{bad}.ipynb").read_text()
+    state = batch.status(str(folders.root / "tiny.yml"), "mini", "", folders.results, folders.runs, 2)
+    assert "1 done, 1 failed" in state
+
+
+def _victims(folders: Folders) -> dict[int, str]:
+    """What may be killed: jobs, papermill and kernels; not Snakemake and not its shells."""
+    kinds = ("gift_lib.jobs", "papermill", "ipykernel_launcher")
+    return {p: line for p, line in folders.processes().items() if any(f"-m {k}" in line for k in kinds)}
+
+
+def _kill_some(folders: Folders, number: int, draw: random.Random) -> list[str]:
+    """Kill that many processes of runs, of any kind, at random moments."""
+    killed = []
+    while len(killed) < number:
+        time.sleep(draw.uniform(0.5, 6.0))
+        if victims := _victims(folders):
+            pid = draw.choice(sorted(victims))
+            kill(pid)
+            killed.append(victims[pid])
+    return killed
+
+
+@pytest.mark.slow
+def test_a_batch_of_twenty_survives_kills_of_five_runs_and_of_the_engine(folders):
+    """The same command once more completes it, equal to the byte to runs without an engine, nothing left behind."""
+    folders.write(
+        {"GIFT": {}, "none": {"consolidation": "none"}, "l2": {"method": "l2"}, "fine": {"method": "finetune"}}, 5
+    )
+    draw = random.Random(int(os.environ.get("KILL_SEED", "0")))
+    engine = folders.start("--cores", "2")
+    wait_for(lambda: _victims(folders))
+    killed = _kill_some(folders, 5, draw)
+    time.sleep(draw.uniform(0.5, 6.0))
+    assert engine.poll() is None, "the batch was over before it could be disturbed"
+    kill(engine.pid)
+    engine.wait()
+    before = folders.records()
+    resumed = folders.snakemake("--cores", "2")
+    assert resumed.returncode == 0, (killed, resumed.stderr[-3000:])
+    after = folders.records()
+    assert len(after) == 20 and before.items() <= after.items()
+    assert after == undisturbed(plan(folders), folders.root / "other-cache")
+    _nothing_left(folders)
+
+
+def _nothing_left(folders: Folders) -> None:
+    wait_for(lambda: not folders.processes(), 30)
+    assert not list(folders.runs.rglob("*.lock")) and not list((folders.cache / "runs").iterdir())
+    assert not list(folders.root.rglob("*.tmp")) and not list((folders.root / ".snakemake").glob("locks/*"))
+    assert _planned(folders) == {}
