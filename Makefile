@@ -26,7 +26,7 @@ STAMP := $(VENV)/.installed-$(shell cat $(PINS) | cksum | cut -d' ' -f1)
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 	@echo
-	@echo "  settings: SCALE=$(SCALE) DEVICE=$(DEVICE) NAME=$(NAME) JOBS=$(JOBS) PORT=$(PORT) N=$(N)"
+	@echo "  settings: SCALE=$(SCALE) DEVICE=$(DEVICE) NAME=$(NAME) JOBS=$(JOBS) PORT=$(PORT) N=$(N) SEEDS=$(SEEDS)"
 
 install: $(STAMP) ## make the virtual environment .venv from the pins
 
@@ -85,9 +85,10 @@ verify: install ## run N committed records again, drawn at random, and compare t
 	$(PY) -m gift_lib.verify --sample $(N)
 
 reproduce: install ## make every record from nothing (a night on two cores) and compare with the committed ones
-	GIFT_CACHE=build/reproduce/cache $(BIN)/snakemake $(BATCH) \
-	  --config name=all scale=$(SCALE) results=build/reproduce/results runs=build/reproduce/runs
-	$(PY) -m gift_lib.verify --against build/reproduce/results
+	GIFT_CACHE=$(CURDIR)/build/reproduce/cache $(PY) -m gift_lib.world early
+	GIFT_CACHE=$(CURDIR)/build/reproduce/cache $(BIN)/snakemake $(BATCH) \
+	  --config name=$(NAME) scale=$(SCALE) results=build/reproduce/results runs=build/reproduce/runs
+	$(PY) -m gift_lib.verify --against build/reproduce/results --name $(NAME)
 
 data: install ## prepare and verify the data sets of the real scales
 	$(PY) -m gift_lib.data prepare

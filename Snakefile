@@ -14,6 +14,8 @@ DEVICE, GPUS = config.get("device", "cpu"), int(config.get("gpus", 0))
 PLAN = batch.plan(NAME, SCALE, "" if SEEDS is None else str(SEEDS), RESULTS)  # file stem -> experiment
 TO_DO = batch.to_do(PLAN, RESULTS, SCALE)
 PICTURES = {batch.pictures_key(e): batch.pictures_of(e) for e in PLAN.values()}
+# What a cluster is asked for. On one machine a run takes one of `gpus` devices by a lock.
+ASKED = {"gpu": int(DEVICE.startswith("cuda")), "mem_mb": 4000 if SCALE == "mini" else 32000}
 PYTHON = shlex.quote(sys.executable)
 
 
@@ -49,8 +51,7 @@ rule pictures:
         values=lambda w: values(PICTURES[w.key]),
     threads: 1
     resources:
-        gpu=1 if GPUS else 0,
-        mem_mb=4000,
+        **ASKED,
     shell:
         "{PYTHON} -m gift_lib.batch pictures {params.values} --device {DEVICE} --gpus {GPUS} --output {output}"
 
@@ -68,7 +69,6 @@ rule run:
     priority: 1
     threads: 1
     resources:
-        gpu=1 if GPUS else 0,
-        mem_mb=4000,
+        **ASKED,
     shell:
         "{PYTHON} -m gift_lib.jobs {params.values} --gpus {GPUS} --notebook {log} --output {output}"

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from gift_lib.errors import GiftError
-from gift_lib.files import make_folder
+from gift_lib.files import cache_root, make_folder
 from gift_lib.repository import ROOT
 
 
@@ -32,6 +32,7 @@ def run(values: Mapping[str, Any], gpus: int, notebook: Path, record: Path) -> i
                 return 0
             record.unlink()
         with one_gpu(gpus) as environment:
+            environment["GIFT_CACHE"] = str(cache_root().absolute())  # the notebook runs in a folder of its own
             if values.get("device", "cpu") == "cpu":
                 environment["OMP_NUM_THREADS"] = "1"
             # It inherits the locks: should this process be killed, they are held as long as the other one works.

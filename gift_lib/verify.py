@@ -53,15 +53,19 @@ def verify(records: Sequence[results.Record], runtime: Runtime = LOCAL) -> int:
     return wrong
 
 
-def compare(folder: Path, other: Path) -> int:
-    """Compare the current records under `folder` with their namesakes under `other`; how many differ or lack."""
+def compare(folder: Path, other: Path, name: str = "all") -> int:
+    """Compare the current records under `folder` with their namesakes under `other`; how many differ or lack.
+
+    With the names of sweeps, only their runs are compared.
+    """
     wrong, (records, others) = 0, current(folder)
-    for record in records:
-        name = results.path_of(".", from_dict(record["config"]), record["identity"])
-        twin = other / name
+    wanted = None if name == "all" else sweeps.runs(sweeps.load_many(name))
+    for record in (r for r in records if wanted is None or r["digest"] in wanted):
+        place = results.path_of(".", from_dict(record["config"]), record["identity"])
+        twin = other / place
         different = differences(record, results.read(twin)) if twin.exists() else ["missing"]
         wrong += bool(different)
-        print(f"{name.name}  {', '.join(different) or 'equal'}")
+        print(f"{place.name}  {', '.join(different) or 'equal'}")
     _tell(len(records), others)
     return wrong
 
@@ -97,6 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=None, help="of the draw")
     parser.add_argument("--results", type=Path, default=sweeps.RESULTS)
     parser.add_argument("--against", type=Path, help="compare with the records in this folder instead of running")
+    parser.add_argument("--name", default="all", help="with --against: only the runs of these sweeps")
     parser.add_argument("--adopt", type=Path, help="compare the records in this folder, just made, with the committed")
     args = parser.parse_args(arguments)
     try:
@@ -104,7 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             adopt(args.adopt, args.results)
             return 0
         if args.against:
-            return int(compare(args.results, args.against) > 0)
+            return int(compare(args.results, args.against, args.name) > 0)
         records, others = current(args.results)
         _tell(len(records), others)
         chosen = random.Random(args.seed).sample(records, min(args.sample, len(records)))

@@ -75,6 +75,7 @@ def test_two_folders_compared(folder, tmp_path, capsys):
     assert verify.main(["--results", str(folder), "--against", str(other)]) == 1
     out = capsys.readouterr().out
     assert "missing" in out and "equal" in out
+    assert verify.main(["--results", str(folder), "--against", str(other), "--name", "ablation-consolidation"]) == 0
     results.write(record(experiment(method="finetune")), other)
     assert verify.compare(folder, other) == 0
 
