@@ -11,10 +11,13 @@ import torch
 from layouts import WRITERS, aircraft, cifar100, cifar100_binary, picture, small, truncate
 from torchvision import datasets
 
-from gift_lib.data import mtil, readers
+from gift_lib import data
+from gift_lib.config import experiment
+from gift_lib.data import cache, mtil, readers
 from gift_lib.data.__main__ import main
 from gift_lib.data.records import Records, split_digest, split_indices
 from gift_lib.errors import ConfigError, DataError
+from gift_lib.files import write_json
 from gift_lib.tasks import ORDERS
 
 #: train, test, classes, evaluation templates of MTIL, as GIFT's slides (page 9) and ZSCL's released code have them.
@@ -362,6 +365,35 @@ def test_task_reads_the_cache_and_needs_the_files_no_more(planes):
     assert torch.equal(again.train.images.batch(torch.tensor([3])), task.train.images.batch(torch.tensor([3])))
     with pytest.raises(DataError, match="Get Aircraft"):
         again.test  # noqa: B018
+
+
+def test_decoded_size_follows_the_model(planes, tmp_path):
+    spec, root = planes
+    sizes = {"ViT-B-16-quickgelu/openai": 224, "ViT-L-14-336-quickgelu/openai": 336, "no such model": mtil.SIZE}
+    assert {name: mtil.input_size(name) for name in sizes} == sizes
+    write_json(tmp_path / "own" / "open_clip_config.json", {"model_cfg": {"vision_cfg": {"image_size": [64, 48]}}})
+    assert mtil.input_size(str(tmp_path / "own")) == 48
+    task = mtil.task(spec, root, root / "cache", size=40, progress=False)
+    assert task.train.images.batch(torch.tensor([0])).shape == (1, 3, 40, 40)
+
+
+def test_load_tasks_decodes_for_the_experiments_model(planes, tmp_path, monkeypatch):
+    spec, root = planes
+    monkeypatch.setattr(mtil, "DATASETS", {"Aircraft": spec})
+    write_json(tmp_path / "own" / "open_clip_config.json", {"model_cfg": {"vision_cfg": {"image_size": 36}}})
+    e = experiment("colab", model=str(tmp_path / "own"), tasks=("Aircraft",))
+    (task,) = data.load_tasks(e, root, tmp_path / "here")
+    assert task.test.images.batch(torch.tensor([0])).shape == (1, 3, 36, 36)
+    assert (tmp_path / "here" / "images" / "Aircraft" / "test-36").is_dir()
+
+
+def test_the_cost_is_shown_before_decoding(planes, capsys, monkeypatch):
+    spec, root = planes
+    said = []
+    honest = cache.build
+    monkeypatch.setattr(cache, "build", lambda *a, **k: (said.append(capsys.readouterr().out), honest(*a, **k)))
+    mtil.open_split(spec, "test", root, root / "cache", 32)
+    assert said[0].startswith("Decoding Aircraft/test-32 once: 3 images, 0.00 GB on disk, about ")
 
 
 def test_cache_of_another_number_is_an_error(planes):

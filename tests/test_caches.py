@@ -1,0 +1,91 @@
+"""One place for everything that is kept: listed with sizes, cleared by kind."""
+
+import fcntl
+
+import pytest
+
+from gift_lib import caches, checkpoint
+from gift_lib.errors import GiftError
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A cache with something of every kind."""
+    monkeypatch.setenv("GIFT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("GIFT_DATA", raising=False)
+    monkeypatch.delenv("GIFT_DECODED", raising=False)
+    for path in (
+        "mini/0123456789abcdef/animals-train.safetensors", "images/00112233445566ff/ab/x.png",
+        "images/DTD/train-224/00000.bin", "runs/abc/state.safetensors", "downloads/dtd/x.jpg",
+    ):  # fmt: skip
+        file = tmp_path / "cache" / path
+        file.parent.mkdir(parents=True)
+        file.write_bytes(b"12345")
+    return tmp_path / "cache"
+
+
+def test_everything_is_listed_once_by_kind(place, capsys):
+    found = [(e.kind, e.path.relative_to(place).as_posix(), e.files, e.bytes) for e in caches.entries()]
+    assert found == [
+        ("rendered", "mini/0123456789abcdef", 1, 5), ("pictures", "images/00112233445566ff", 1, 5),
+        ("decoded", "images/DTD", 1, 5), ("runs", "runs/abc", 1, 5), ("originals", "downloads", 1, 5),
+    ]  # fmt: skip
+    assert caches.main([]) == 0
+    out = capsys.readouterr().out
+    assert str(place) in out and all(kind in out for kind in caches.KINDS)
+
+
+def test_an_empty_cache_is_listed(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("GIFT_CACHE", str(tmp_path / "nowhere"))
+    assert caches.main(["list"]) == 0 and "0.0 MB" in capsys.readouterr().out
+
+
+def test_clear_removes_what_is_named_and_nothing_else(place, capsys):
+    assert caches.main(["clear", "pictures"]) == 0
+    assert "pictures: 0.0 MB freed" in capsys.readouterr().out
+    assert [e.kind for e in caches.entries()] == ["rendered", "decoded", "runs", "originals"]
+
+
+def test_all_leaves_the_originals(place):
+    assert caches.main(["clear", "--all"]) == 0
+    assert [e.kind for e in caches.entries()] == ["originals"]
+    assert caches.main(["clear", "originals"]) == 0
+    assert list(caches.entries()) == []
+
+
+def test_a_run_at_work_stays(place):
+    with open(place / "runs" / "abc" / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert list(caches.clear(["runs"])) == []
+    assert [e.path.name for e in caches.clear(["runs"])] == ["abc"]
+
+
+def test_decoded_images_may_lie_elsewhere(place, tmp_path, monkeypatch):
+    monkeypatch.setenv("GIFT_DECODED", str(tmp_path / "fast"))
+    (tmp_path / "fast" / "images" / "Food" / "test-224").mkdir(parents=True)
+    assert [e.path.name for e in caches.entries(["decoded"])] == ["DTD", "Food"]
+
+
+def test_bad_names_are_one_clear_error(place, capsys):
+    assert caches.main(["clear"]) == 1 and caches.main(["clear", "picture"]) == 1
+    err = capsys.readouterr().err
+    assert "name what to clear" in err and "did you mean 'pictures'" in err
+
+
+# --- a drive that cannot lock (Google Drive in Colab) -------------------------------------------------------------
+
+
+def test_a_drive_without_locks_is_a_warning(tmp_path, monkeypatch, caplog):
+    def refuse(*_):
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with checkpoint.workplace(tmp_path / "run") as folder:
+        assert folder.is_dir()
+    assert "start no second process" in caplog.text and not folder.exists()
+
+
+def test_a_second_process_is_still_refused(tmp_path):
+    with checkpoint.workplace(tmp_path / "run"), pytest.raises(GiftError, match="another process"):  # noqa: SIM117
+        with checkpoint.workplace(tmp_path / "run"):
+            pass

@@ -1,0 +1,164 @@
+"""Devices by name, data read ahead, and pictures drawn on several GPUs (with GPUs that only pretend)."""
+
+import io
+import os
+import threading
+from types import SimpleNamespace
+
+import pytest
+import torch
+from tqdm.auto import tqdm
+
+from gift_lib import generate as g
+from gift_lib.ahead import ahead
+from gift_lib.device import deterministic, find_device
+from gift_lib.errors import ConfigError
+from gift_lib.pictures import Draw, PictureCache, Sampler
+from gift_lib.training import Runtime
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    """Pretend that this machine has GPUs, or is a Mac."""
+
+    def pretend(gpus=0, mps=False):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+        monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+
+    return pretend
+
+
+# --- names --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("gpus", "mps", "best"), [(2, False, "cuda"), (1, True, "cuda"), (0, True, "mps"), (0, False, "cpu")]
+)
+def test_auto_is_the_best_that_is_there(machine, gpus, mps, best):
+    machine(gpus, mps)
+    assert find_device("auto") == best and Runtime(device="auto").device == best
+
+
+def test_a_device_that_is_there_keeps_its_name(machine):
+    machine(gpus=2, mps=True)
+    assert [find_device(n) for n in ("cpu", "cuda", "cuda:1", "mps")] == ["cpu", "cuda", "cuda:1", "mps"]
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("cuda", "sees no GPU"), ("mps", "sees no Apple GPU"), ("cude", "did you mean 'cuda'"), ("cuda:x", "no device"),
+     ("tpu", "no device 'tpu'")],
+)  # fmt: skip
+def test_a_device_that_is_not_there(machine, name, told):
+    machine()
+    with pytest.raises(ConfigError, match=told):
+        find_device(name)
+
+
+def test_a_gpu_too_many(machine):
+    machine(gpus=2)
+    with pytest.raises(ConfigError, match="there are 2 GPUs"):
+        find_device("cuda:2")
+
+
+def test_deterministic_kernels_are_asked_for_and_put_back(monkeypatch):
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    before = torch.are_deterministic_algorithms_enabled()
+    with deterministic():
+        assert torch.are_deterministic_algorithms_enabled()
+        assert torch.is_deterministic_algorithms_warn_only_enabled()
+        assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+    assert torch.are_deterministic_algorithms_enabled() == before
+
+
+# --- reading ahead ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["cpu", "cuda", "mps"])
+@pytest.mark.parametrize("n", [0, 1, 5])
+def test_reading_ahead_gives_the_same_in_the_same_order(kind, n):
+    assert list(ahead(lambda k: k * k, range(n), torch.device(kind))) == [k * k for k in range(n)]
+
+
+def test_one_is_read_while_another_is_used():
+    """The second is made before the first is given back for the next; on a CPU in the caller's own thread."""
+    made, threads = [], set()
+
+    def make(k):
+        made.append(k)
+        threads.add(threading.current_thread())
+        return k
+
+    items = ahead(make, range(4), torch.device("cuda"))
+    assert next(items) == 0
+    assert next(items) == 1 and 2 in made and threading.current_thread() not in threads
+    items.close()
+    made.clear()
+    items = ahead(make, range(4), torch.device("cpu"))
+    assert next(items) == 0 and made == [0] and threading.current_thread() in threads
+
+
+def test_a_fault_while_reading_ahead_is_told():
+    def make(k):
+        if k == 2:
+            raise ValueError("broken picture")
+        return k
+
+    items = ahead(make, range(4), torch.device("cuda"))
+    assert [next(items), next(items)] == [0, 1]
+    with pytest.raises(ValueError, match="broken picture"):
+        next(items)
+
+
+# --- several GPUs -------------------------------------------------------------------------------------------------
+
+
+def test_processes_take_the_gpus_in_turn(machine):
+    machine(gpus=3)
+    spec = g.PipelineSpec("mini", "cuda", "fp16")
+    assert [g._on_gpu(spec, i).device for i in range(5)] == ["cuda:0", "cuda:1", "cuda:2", "cuda:0", "cuda:1"]
+    chosen = g.PipelineSpec("mini", "cuda:2", "fp16")
+    assert g._on_gpu(chosen, 1) == chosen, "a GPU that the user named stays"
+    machine(gpus=1)
+    assert g._on_gpu(spec, 1) == spec
+
+
+class Threads:
+    """Processes that are threads, so that GPUs may be pretended in them."""
+
+    class Process(threading.Thread):
+        def __init__(self, target, args, daemon):
+            super().__init__(target=target, args=args, daemon=daemon)
+
+        def terminate(self):
+            """A thread ends by itself."""
+
+    @staticmethod
+    def Value(_, value):
+        lock = threading.Lock()
+        return SimpleNamespace(value=value, get_lock=lambda: lock)
+
+
+def test_prompts_are_split_over_the_gpus(machine, monkeypatch, tmp_path):
+    """Every chunk is drawn exactly once, each process on its own GPU."""
+    machine(gpus=3)
+    drawn, lock = [], threading.Lock()
+    meet = threading.Barrier(3, timeout=60)
+
+    def work(spec, chunks, cache, take, made):
+        meet.wait()  # all three are at work at once
+        while (i := take()) < len(chunks):
+            with lock:
+                drawn.append((spec.device, i))
+            made(len(chunks[i]))
+
+    monkeypatch.setattr(g, "_processes", lambda: Threads)
+    monkeypatch.setattr(g, "_work", work)
+    monkeypatch.setattr(g.multiprocessing, "parent_process", lambda: SimpleNamespace(is_alive=lambda: True))
+    chunks = [[Draw(f"p{i}", k) for k in range(2)] for i in range(40)]
+    spec, bar = g.PipelineSpec("mini", "cuda", "fp16"), tqdm(total=80, file=io.StringIO())
+    cache = PictureCache(tmp_path, Sampler(1, 1.0, "dpm++", 2, 16, ""))
+    g._side_by_side(spec, chunks, cache, 3, bar)
+    assert sorted(i for _, i in drawn) == list(range(40))
+    assert {d for d, _ in drawn} <= {"cuda:0", "cuda:1", "cuda:2"} and bar.n == 80

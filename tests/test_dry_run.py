@@ -1,0 +1,118 @@
+"""What a run will need is told before anything starts."""
+
+import pytest
+import torch
+
+from gift_lib import data, dry_run, generate
+from gift_lib.config import experiment
+from gift_lib.data import mtil
+from gift_lib.dry_run import Rates, Work
+from gift_lib.errors import ConfigError
+from gift_lib.methods import METHODS
+from gift_lib.pictures import Draw, PictureCache
+from gift_lib.training import Runtime
+
+SMALL = {"tasks": ("terrain", "digits"), "steps": 6, "images_per_task": 8, "denoising_steps": 2}
+
+
+def test_counts_of_the_published_protocol():
+    """Table 1's GIFT row: 11 tasks of 1000 steps, twelve evaluations of 97,109 + 100 test images (EuroSAT's 5400)."""
+    e = experiment("paper")
+    tasks = data.load_tasks(e, "/nowhere")
+    sizes = dry_run.sizes(tasks, "paper")
+    assert sum(n for n, _ in sizes) == 319_352 and sum(n for _, n in sizes) == 97_209
+    counted = dry_run.work(e, tasks, sizes)
+    assert (counted.tasks, counted.steps, counted.evaluated) == (11, 11_000, 12 * 97_209)
+    assert counted.once == 11_000
+    assert dry_run.work(e.replace(method="zero-shot"), tasks, sizes).steps == 0
+
+
+@pytest.mark.parametrize(
+    ("method", "once"),
+    [("gift", 11_000), ("finetune", 0), ("zscl", 100_000), ("icarl", 319_352 + 100_000),
+     ("moe-adapter", 12 * 64 * METHODS["moe-adapter"].options["autoencoder_steps"])],
+)  # fmt: skip
+def test_images_that_a_method_encodes_once(method, once):
+    train = [n for n, _ in dry_run.sizes(data.load_tasks(experiment("paper"), "/nowhere"), "paper")]
+    assert dry_run.encoded_once(experiment("paper", method=method), train) == once
+
+
+def test_work_times_rates():
+    told = Work(2, 10, 100, 50, pictures=8, missing=4).seconds(Rates(step=2.0, image=0.1, picture=3.0))
+    assert told == {"draw": 12.0, "train": 25.0, "evaluate": 10.0}
+
+
+def test_pictures_in_the_cache_are_not_counted_as_missing(tmp_path):
+    e, runtime = experiment(**SMALL), Runtime(cache_dir=str(tmp_path), progress=False)
+    tasks = data.load_tasks(e)
+    wanted, missing = dry_run.pictures(e, tasks, runtime)
+    assert wanted == missing == len({d for task in generate.plan(e, tasks) for d in task})
+    spec = generate.PipelineSpec.of(e, "cpu")
+    first = generate.plan(e, tasks)[0][0]
+    cache = PictureCache(tmp_path, generate.sampler_of(e, spec))
+    cache.put(first, torch.zeros(3, 32, 32, dtype=torch.uint8))
+    assert isinstance(first, Draw) and dry_run.pictures(e, tasks, runtime) == (wanted, wanted - 1)
+    assert dry_run.pictures(e.replace(method="finetune"), tasks, runtime) == (0, 0)
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Rates of an imagined machine."""
+    monkeypatch.setattr(dry_run, "measure", lambda e, device: Rates(0.5, 0.001, memory=2**30))
+    monkeypatch.setattr(dry_run, "picture_seconds", lambda e, device: (2.0, "measured"))
+
+
+def test_report_of_the_scale_model(quick, tmp_path, capsys):
+    code = dry_run.main(["--device", "cpu", "--overrides", '{"tasks": ["terrain", "digits"], "images_per_task": 8}'])
+    out = capsys.readouterr().out
+    assert code == 0 and "draw" in out and "2 tasks x 80 steps" in out and "free on the disk" in out
+    assert "memory of a training step: 1.0 GiB" in out
+
+
+def test_report_of_the_real_data_says_what_is_computed(quick, tmp_path, monkeypatch):
+    monkeypatch.setenv("GIFT_DATA", str(tmp_path / "nowhere"))
+    monkeypatch.setattr(dry_run, "_checkpoint", lambda e: 2 * 10**9)
+    e = experiment("colab", model="ViT-B-16-quickgelu/openai")
+    lines, memory = dry_run.plan(e, Runtime(cache_dir=str(tmp_path), progress=False))
+    by_stage = {line.stage: line for line in lines}
+    assert list(by_stage) == ["download", "decode", "draw", "train", "evaluate"] and memory == 2**30
+    megabytes = sum(mtil.dataset(n).megabytes for n in e.tasks)
+    assert by_stage["download"].bytes == megabytes * 10**6 and "unknown" in by_stage["download"].how
+    assert by_stage["decode"].how == "computed" and by_stage["decode"].bytes > 10**9
+    assert by_stage["draw"].seconds == 2.0 * len({d for t in generate.plan(e, data.load_tasks(e)) for d in t})
+    assert not (tmp_path / "images").exists(), "a dry run makes nothing"
+
+
+def test_too_little_room_is_said(quick, tmp_path, monkeypatch):
+    monkeypatch.setattr(dry_run, "_checkpoint", lambda e: 10**18)
+    text = dry_run.report(experiment(**SMALL), Runtime(cache_dir=str(tmp_path)))
+    assert "TOO LITTLE: set GIFT_CACHE" in text
+
+
+def test_rates_are_measured_in_the_real_loop():
+    e = experiment(**SMALL)
+    rates = dry_run.measure(e, steps=1, images=32)
+    assert 0 < rates.image < rates.step < 60 and rates.memory > 0
+    assert dry_run.measure(e.replace(method="zero-shot"), steps=1, images=32).step == 0.0
+
+
+@pytest.mark.parametrize("method", ["icarl", "zscl", "moe-adapter"])
+def test_a_rehearsal_cuts_down_what_costs_time_once(method):
+    e = experiment("paper", method=method)
+    small = e.replace(method_options=dry_run._once(e))
+    assert dry_run.encoded_once(small, [1000, 1000]) < dry_run.encoded_once(e, [1000, 1000])
+
+
+def test_a_pipeline_that_is_not_here_is_computed():
+    e = experiment("paper", pipeline="nobody/has-this", precision="fp32")
+    seconds, how = dry_run.picture_seconds(e, "cpu")
+    assert how.startswith("computed") and seconds > 1.0, "no CPU draws 512 px with 50 steps within a second"
+    assert dry_run.is_here("mini") and not dry_run.is_here("nobody/has-this")
+
+
+@pytest.mark.parametrize(("text", "told"), [("{", "must be JSON"), ("[1]", "a JSON object"), ('{"stps": 3}', "steps")])
+def test_bad_overrides_are_one_clear_error(text, told, capsys):
+    assert dry_run.main(["--overrides", text, "--device", "cpu"]) == 2
+    assert told in capsys.readouterr().err
+    with pytest.raises(ConfigError, match="JSON"):
+        dry_run._json("nonsense")
