@@ -45,7 +45,7 @@
   const mean = (values) => values.reduce((a, b) => a + b, 0) / values.length;
 
   const explorer = (box) => {
-    const { runs, colours } = JSON.parse(box.querySelector("script[type='application/json']").textContent);
+    const { runs, colours, inks } = JSON.parse(box.querySelector("script[type='application/json']").textContent);
     const shown = box.querySelector(".gift-shown");
     const choice = Object.fromEntries([...box.querySelectorAll("select")].map((s) => [s.dataset.choice, s]));
     const names = ["method", "order", "seed"];
@@ -65,7 +65,7 @@
     };
     const cell = (value, kind, used) => {
       const k = Math.round(value / 5);
-      const look = `background:${colours[k]};color:${k > 10 ? "#000" : "#fff"}`;
+      const look = `background:${colours[k]};color:${inks[k]}`;
       return element("td", value.toFixed(0), { class: kind + (used ? "" : " gift-unused"), style: look });
     };
     const row = (title, cells, tail) => {
@@ -109,7 +109,7 @@
       return t;
     };
     const numbers = (run, metric) => {
-      const list = element("dl", "", { class: "gift-numbers" });
+      const list = element("dl", "", { class: "gift-numbers", style: `--gift-method:${run.colour}` });
       for (const [name, value] of Object.entries(run.numbers)) {
         const pair = element("div", "", name === metric ? { class: "gift-chosen" } : {});
         pair.append(element("dt", name), element("dd", value.toFixed(1)));

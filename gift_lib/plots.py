@@ -25,7 +25,7 @@ from gift_lib import metrics, published
 from gift_lib.errors import ConfigError, DataError, nearest
 from gift_lib.metrics import Estimate
 
-#: One colour per method, the same in every plot and page (the book's style sheet takes them from here).
+#: One colour per method, the same in every plot and page.
 METHOD_COLOURS = {
     "zero-shot": "#7d7d7d",
     "finetune": "#cd0022",
@@ -78,12 +78,6 @@ def luminance(rgb: Sequence) -> float:
     """WCAG relative luminance of an sRGB colour with channels in 0..1."""
     c = np.asarray(rgb, dtype=float)
     return float(np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4) @ (0.2126, 0.7152, 0.0722))
-
-
-def css() -> str:
-    """The method colours as CSS variables: `--gift-method-<name>`."""
-    lines = [f"  --gift-method-{name}: {value};" for name, value in METHOD_COLOURS.items()]
-    return ":root {\n" + "\n".join(lines) + "\n}\n"
 
 
 @contextmanager

@@ -157,27 +157,30 @@ def explorer_runs(frame: pd.DataFrame, scale: str = "mini") -> list[dict[str, An
     runs = []
     for order in tables.MAIN:
         sweep = tables.main_sweep(frame, order, scale)
+        colour = {c.variant: plots.colour(c.experiment.method) for c in sweep.cells}
         for variant, found in tables.by_variant(frame, sweep).items():
             if len(found) > 1:
                 mean = plots.mean_record(list(found.values()))["result"]
-                runs.append(_run(variant, order, f"{MEAN} of {len(found)}", mean))
-            runs += [_run(variant, order, str(seed), record["result"]) for seed, record in found.items()]
+                runs.append(_run(variant, order, f"{MEAN} of {len(found)}", mean, colour[variant]))
+            runs += [_run(variant, order, str(seed), r["result"], colour[variant]) for seed, r in found.items()]
     return runs
 
 
-def _run(method: str, order: str, seed: str, result: Mapping) -> dict[str, Any]:
+def _run(method: str, order: str, seed: str, result: Mapping, colour: str = "#7d7d7d") -> dict[str, Any]:
     """One matrix with its numbers, as the page's script reads it."""
     R = metrics.matrix(result["R"])
     return {
-        "method": method, "order": order, "seed": seed, "tasks": list(result["tasks"]),
+        "method": method, "order": order, "seed": seed, "colour": colour, "tasks": list(result["tasks"]),
         "zero": np.round(result["zero_shot"], 1).tolist(), "R": np.round(R, 1).tolist(),
         "numbers": {name: round(f(R), 1) for name, f in metrics.METRICS.items()},
     }  # fmt: skip
 
 
 def _explorer_page(runs: Sequence[Mapping]) -> str:
-    colours = [to_hex(mpl.colormaps["viridis"](k / 20)) for k in range(21)]
-    data = json.dumps({"runs": runs, "colours": colours}, separators=(",", ":")).replace("<", "\\u003c")
+    shades = [mpl.colormaps["viridis"](k / 20) for k in range(21)]
+    inks = ["#000000" if plots.luminance(shade[:3]) > 0.18 else "#ffffff" for shade in shades]
+    data = {"runs": runs, "colours": [to_hex(shade) for shade in shades], "inks": inks}
+    data = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
     choices = "".join(f"<label>{name} <select data-choice='{name}'></select></label>" for name in CHOICES)
     content = '<div class="gift-shown" aria-live="polite"></div>'
     content += f'<script type="application/json">{data}</script>'

@@ -125,7 +125,6 @@ def test_methods_have_their_own_colour_and_marker():
     assert list(plots.METHOD_COLOURS) and set(plots.METHOD_COLOURS) == set(TITLES)
     assert len(set(plots.METHOD_COLOURS.values())) == len(set(plots.METHOD_MARKERS.values())) == len(TITLES)
     assert plots.colour("my-own") == plots.colour("my-own") in plots.SERIES_COLOURS
-    assert "--gift-method-moe-adapter: #6ca06a;" in plots.css()
 
 
 #: Machado et al. 2009, severity 1, on linear RGB.

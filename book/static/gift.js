@@ -1,8 +1,40 @@
+// A table of four rows or more is sorted by the column whose head is pressed; once more turns it round.
+function sortable(table) {
+  const rows = [...table.querySelectorAll("tbody tr")];
+  const heads = [...table.querySelectorAll("thead tr:last-child th")];
+  if (rows.length < 4 || table.querySelectorAll("thead tr").length > 1) return;
+  const value = (row, k) => {
+    const text = row.cells[k] ? row.cells[k].textContent.trim() : "";
+    const number = parseFloat(text.replace("\u2212", "-").replace(/^< /, ""));
+    return Number.isNaN(number) ? text : number;
+  };
+  const order = (a, b) => {
+    if (a === "" || b === "") return a === b ? 0 : a === "" ? 1 : -1; // what is missing stays below
+    return typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b));
+  };
+  heads.forEach((head, k) => {
+    if (!head.textContent.trim()) return;
+    const button = document.createElement("button");
+    button.className = "gift-sort";
+    button.append(...head.childNodes);
+    head.append(button);
+    button.addEventListener("click", () => {
+      const sign = head.getAttribute("aria-sort") === "descending" ? 1 : -1;
+      heads.forEach((h) => h.removeAttribute("aria-sort"));
+      head.setAttribute("aria-sort", sign > 0 ? "ascending" : "descending");
+      const missing = (r) => value(r, k) === "";
+      const sorted = rows.toSorted((a, b) => (missing(a) || missing(b) ? 1 : sign) * order(value(a, k), value(b, k)));
+      table.tBodies[0].append(...sorted);
+    });
+  });
+}
+
 document.addEventListener("DOMContentLoaded", () => {
   // What scrolls sideways can be reached with the keyboard.
   for (const box of document.querySelectorAll(".bd-article table, .bd-article pre, .bd-article div.math")) {
     if (box.scrollWidth > box.clientWidth + 1) box.tabIndex = 0;
   }
+  for (const table of document.querySelectorAll(".bd-article table:not(.gift-matrix)")) sortable(table);
   // The visible text is the better name: the theme's labels say something else.
   for (const named of document.querySelectorAll("summary[aria-label], .search-button-field[aria-label]")) {
     named.removeAttribute("aria-label");
