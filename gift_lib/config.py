@@ -223,8 +223,25 @@ def wise_weight(teacher: str) -> float:
     return weight
 
 
+# Each preset says what to expect of it. "measured" is from records of this book (their `run` blocks); "computed" is
+# from counts, file sizes and the operations that torch counts, at 40 % (a T4: 30 %) of the data sheet's rate in half
+# precision, and was not measured. `python -m gift_lib.dry_run --scale ... --device ...` measures on your machine.
+
+# mini: eleven tasks of MiniMTIL in full.
+#   expected   the book's records: Table 1 (`make verify` repeats them to the byte on the same kind of processor)
+#   hardware   one core of any laptop, no GPU, no network
+#   time       2 to 6 minutes for a run on a core that has other work too (measured), drawing of pictures apart
+#   memory     1.1 to 1.4 GB (measured)
+#   disk       some 30 MB of pictures and rendered tasks per seed (computed)
 MINI = Experiment()
 
+# paper: all of MTIL by the published protocol.
+#   expected   the published rows: zero-shot 65.3; GIFT, Order I, Transfer 69.3, Avg 77.3, Last 86.0. Not run here yet
+#   hardware   one GPU with 16 GB or more and bf16
+#   time       GIFT, one order, on an H100: 40 min of drawing, 7 of training, 2 of evaluation (computed); on top the
+#              download and, once, some 15 minutes of decoding on 16 cores (computed)
+#   memory     GPU: 12 GB in training, 7 GB in drawing (computed); main memory: 4 GB
+#   disk       51 GB of data sets, 50 GB decoded, 5 GB of pictures, 3 GB of weights, 2.4 GB of state (computed)
 PAPER = MINI.replace(
     scale="paper", model="ViT-B-16-quickgelu/openai", pipeline="stable-diffusion-v1-5/stable-diffusion-v1-5",
     precision="bf16", steps=1000, batch_size=64, synthetic_batch_size=64, lr=1e-5,
@@ -232,6 +249,13 @@ PAPER = MINI.replace(
     scheduler="auto", synthetic_seed=42,
 )  # fmt: skip
 
+# colab: three data sets, a tenth of the steps, batches of half the size, 50 pictures per task.
+#   expected   zero-shot near the published 24.3 (Aircraft), 44.6 (DTD), 54.9 (EuroSAT); nobody has published the rest.
+#              Not run here yet
+#   hardware   one T4 (16 GB, fp16 since it has no bf16)
+#   time       some 20 minutes: 6 of drawing, 2 of training, 2 of evaluation (computed), the rest downloads and decoding
+#   memory     GPU: 9 GB in training, 7 GB in drawing (computed); main memory: 4 GB
+#   disk       3.5 GB of data sets, 2.3 GB decoded, 3 GB of weights, 2.4 GB of state (computed)
 COLAB = PAPER.replace(
     scale="colab", precision="fp16", tasks=("Aircraft", "DTD", "EuroSAT"), steps=100, images_per_task=50,
     denoising_steps=25, batch_size=32, synthetic_batch_size=32,
