@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .PHONY: help install book main-job html serve test test-slow lint bench world world-check sweep sweep-status \
-        verify reproduce data zero-shot clean
+        verify reproduce data zero-shot readme clean
 
 PYTHON ?= python3
 SCALE ?= mini
@@ -95,6 +95,9 @@ data: install ## prepare and verify the data sets of the real scales
 
 zero-shot: install ## the pre-trained model's accuracy on every task: SCALE=paper
 	$(PY) -m gift_lib.zero_shot --scale $(SCALE) --device $(DEVICE)
+
+readme: install ## write the README's results from the records
+	$(PY) -m gift_lib.readme
 
 clean: ## remove what was built; records, weights and caches stay
 	rm -rf _build build

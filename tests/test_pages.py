@@ -234,3 +234,17 @@ def test_controls_obey_the_keyboard(site, browser):
     browser.find_element("css selector", "[data-kind=frames] input[type=range]").send_keys(Keys.ARROW_RIGHT)
     (after,) = browser.execute_script(SHOWN)
     assert int(after["said"][0].split()[0]) == int(before["said"][0].split()[0]) + 1
+
+
+def test_a_table_is_sorted_by_the_column_that_is_pressed(site, browser):
+    visit(browser, f"{site}/notebooks/table_1.html")
+    column = """
+    const table = [...document.querySelectorAll("table")].find(t => t.tHead.textContent.includes("Δ Last"));
+    const heads = [...table.tHead.querySelectorAll("th")], k = heads.findIndex(h => h.innerText.trim().startsWith("Avg"));
+    heads[k].querySelector("button").click();
+    return [heads[k].ariaSort, [...table.tBodies[0].rows].map(r => parseFloat(r.cells[k].innerText))];
+    """
+    down, up = browser.execute_script(column), browser.execute_script(column)
+    assert (down[0], up[0]) == ("descending", "ascending")
+    assert down[1] == sorted(down[1], reverse=True) == up[1][::-1]
+    assert len(down[1]) == 10

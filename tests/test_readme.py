@@ -22,7 +22,7 @@ def committed() -> list[dict]:
 
 def test_the_readme_agrees_with_the_committed_records():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert readme.written(text, results.load_frame(committed())) == text, "run: python -m gift_lib.readme"
+    assert readme.written(text, results.load_frame(committed())) == text, "run: make readme"
 
 
 def test_without_records_it_names_the_command():
