@@ -240,7 +240,8 @@ def test_a_table_is_sorted_by_the_column_that_is_pressed(site, browser):
     visit(browser, f"{site}/notebooks/table_1.html")
     column = """
     const table = [...document.querySelectorAll("table")].find(t => t.tHead.textContent.includes("Δ Last"));
-    const heads = [...table.tHead.querySelectorAll("th")], k = heads.findIndex(h => h.innerText.trim().startsWith("Avg"));
+    const heads = [...table.tHead.querySelectorAll("th")];
+    const k = heads.findIndex(h => h.innerText.trim().startsWith("Avg"));
     heads[k].querySelector("button").click();
     return [heads[k].ariaSort, [...table.tBodies[0].rows].map(r => parseFloat(r.cells[k].innerText))];
     """
