@@ -310,7 +310,7 @@ def hub_table(source: str, split: str) -> Any:
         import datasets
     except ImportError as error:
         raise DataError(
-            f"the source {source} needs the `datasets` library. Run `pip install datasets` (or `pip install gift-lib[data]`), or put the files in place."
+            f"the source {source} needs the `datasets` library. Run `pip install datasets`, or put the files in place."
         ) from error
     base = Path(source) if Path(source).exists() else f"hf://datasets/{source}"
     try:

@@ -1,0 +1,170 @@
+"""Colab: what its first cell does, and a whole notebook as Colab runs it, in an environment that has torch already."""
+
+import importlib.machinery
+import json
+import os
+import resource
+import shutil
+import site
+import subprocess
+import sys
+import sysconfig
+import time
+import types
+from pathlib import Path
+
+import pytest
+
+from gift_lib import colab, files, generate, methods, repository
+from gift_lib.config import experiment
+from gift_lib.data import cache, mtil
+from gift_lib.errors import ConfigError
+from gift_lib.training import Runtime, run
+
+#: What Colab does not come with. Everything else that is installed here stands in for what it has.
+ABSENT = ("gift_lib", "__editable__", "open_clip", "jaxtyping", "wadler_lindig", "ftfy", "distutils-precedence")
+#: Seconds: the first cell's bar, of processor time here, since a test may share its machine.
+BAR = 120
+SMALL = {"overrides": {"tasks": ["terrain", "digits"], "steps": 2, "images_per_task": 4, "denoising_steps": 1,
+                       "batch_size": 4, "synthetic_batch_size": 2}, "workers": 1}  # fmt: skip
+
+
+# --- quick --------------------------------------------------------------------------------------------------------
+
+
+def test_the_first_cell_does_nothing_where_the_library_is(monkeypatch):
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("installed something"))
+    exec(repository.first_cell(), {})
+
+
+def test_the_first_cell_keeps_the_torch_that_is_there(monkeypatch):
+    import importlib.metadata
+    import importlib.util
+
+    calls = []
+    honest = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda n: None if n == "gift_lib" else honest(n))
+    monkeypatch.setattr(subprocess, "run", lambda command, check: calls.append(command))
+    exec(repository.first_cell(), {})
+    ((*start, library, torch, vision),) = calls
+    assert start == [sys.executable, "-m", "pip", "install", "-q"]
+    assert library == f"gift-lib @ git+{repository.ADDRESS}"
+    assert torch == f"torch=={importlib.metadata.version('torch')}" and vision.startswith("torchvision==")
+
+
+@pytest.fixture
+def drive(monkeypatch, tmp_path):
+    """A module `google.colab` whose Drive is a folder."""
+    fake = types.ModuleType("google.colab")
+    fake.__spec__ = importlib.machinery.ModuleSpec("google.colab", None)  # other libraries ask whether this is Colab
+    fake.drive = types.SimpleNamespace(mount=lambda where: Path(where, "MyDrive").mkdir(parents=True, exist_ok=True))
+    monkeypatch.setitem(sys.modules, "google", types.ModuleType("google"))
+    monkeypatch.setitem(sys.modules, "google.colab", fake)
+    for name in ("GIFT_CACHE", "GIFT_DECODED", "GIFT_DATA"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    return tmp_path / "drive"
+
+
+def test_state_goes_to_the_drive_and_what_is_large_does_not(drive, tmp_path):
+    kept = colab.keep_on_drive("mine", mount=drive, local=tmp_path / "local")
+    assert kept == drive / "MyDrive" / "mine" == files.cache_root()
+    assert cache.images_root() == tmp_path / "local" / "images"
+    assert mtil.data_root() == tmp_path / "local" / "downloads"
+
+
+def test_a_run_goes_on_from_the_drive_after_a_disconnect(drive, tmp_path, monkeypatch):
+    """The machine is gone, the Drive is not: the second machine resumes the first one's run and draws nothing twice."""
+    e = experiment(seed=201, **{**SMALL["overrides"], "tasks": ("terrain", "digits")})
+    runtime = Runtime(progress=False, checkpoint_every=1)
+    colab.keep_on_drive(mount=drive, local=tmp_path / "first machine")
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(methods.Method, "after_task", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        run(e, runtime)
+    colab.keep_on_drive(mount=drive, local=tmp_path / "second machine")
+    drawn = []
+    honest = generate._fill
+    monkeypatch.setattr(generate, "_fill", lambda p, chunk, c: (drawn.extend(chunk), honest(p, chunk, c)))
+    record = run(e, runtime)
+    first = set(generate.plan(e, generate.data.load_tasks(e))[0])
+    assert record["run"]["resumed"] and drawn and not first & set(drawn)
+
+
+def test_no_drive_outside_colab():
+    with pytest.raises(ConfigError, match="GIFT_CACHE"):
+        colab.keep_on_drive()
+
+
+# --- as Colab would -----------------------------------------------------------------------------------------------
+
+
+def environment(folder: Path) -> Path:
+    """A virtual environment that finds torch and the rest of this one's packages, but not the library: its python."""
+    base = folder / "comes with the machine"
+    base.mkdir()
+    for path in map(Path, {*site.getsitepackages(), sysconfig.get_path("purelib")}):
+        for entry in path.iterdir() if path.is_dir() else ():
+            if not entry.name.startswith((*ABSENT, "_distutils")) and entry.suffix != ".pth":
+                (base / entry.name).symlink_to(entry)
+    subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
+    python = folder / "venv" / "bin" / "python"
+    ask = [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
+    inside = subprocess.run(ask, check=True, capture_output=True, text=True).stdout.strip()
+    Path(inside, "machine.pth").write_text(f"{base}\n")
+    return python
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory):
+    """(python, its environment variables, an empty folder, the clone that stands for the repository)."""
+    folder = tmp_path_factory.mktemp("colab")
+    clone = folder / "clone"
+    subprocess.run(["git", "clone", "-q", f"file://{repository.ROOT}", clone], check=True)
+    variables = {k: v for k, v in os.environ.items() if not k.startswith(("GIFT_", "PYTHON", "VIRTUAL_ENV"))}
+    variables |= {
+        # the notebook's own address, served from the clone
+        "GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": f"url.file://{clone}.insteadOf",
+        "GIT_CONFIG_VALUE_0": repository.ADDRESS, "GIFT_CACHE": str(folder / "cache"), "OMP_NUM_THREADS": "1",
+        "IPYTHONDIR": str(folder / "ipython"), "JUPYTER_CONFIG_DIR": str(folder / "jupyter"),
+        "JUPYTER_DATA_DIR": str(folder / "data"), "MPLCONFIGDIR": str(folder / "mpl"),
+    }  # fmt: skip
+    (folder / "content").mkdir()
+    return environment(folder), variables, folder / "content", clone
+
+
+def ask(machine, code: str) -> str:
+    python, variables, content, _ = machine
+    done = subprocess.run([python, "-c", code], env=variables, cwd=content, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+@pytest.mark.slow
+def test_a_notebook_as_colab_runs_it(machine):
+    """Empty folder, torch already there, installed from git by the notebook's first cell, then run by papermill."""
+    python, variables, content, clone = machine
+    absent = "import importlib.util as u; print([n for n in ('gift_lib', 'open_clip', 'torch') if u.find_spec(n)])"
+    assert ask(machine, absent) == "['torch']"
+    torch_before = ask(machine, "import torch; print(torch.__file__, torch.__version__)")
+
+    seconds = {}
+    for name in ("install", "again"):
+        start, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([python, "-c", repository.first_cell()], env=variables, cwd=content, check=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        seconds[name] = (time.perf_counter() - start,
+                         after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)  # fmt: skip
+    print({k: f"{wall:.1f} s, {cpu:.1f} s of processor time" for k, (wall, cpu) in seconds.items()})
+    assert seconds["install"][1] < BAR and seconds["again"][1] < 10
+
+    assert ask(machine, "import torch; print(torch.__file__, torch.__version__)") == torch_before
+    inside = Path(ask(machine, "import gift_lib; print(gift_lib.__file__)")).parent.parent
+    assert not [p.name for p in inside.iterdir() if p.name.startswith(("torch-", "torchvision-", "nvidia", "triton"))]
+    assert (inside / "gift_lib" / "weights" / "mini" / "clip" / "open_clip_model.safetensors").exists()
+
+    shutil.copy(clone / "notebooks" / "experiment.ipynb", content)
+    command = [python, "-m", "papermill", "experiment.ipynb", "out.ipynb", "-y", json.dumps(SMALL),
+               "--no-progress-bar"]  # fmt: skip
+    done = subprocess.run(command, env=variables, cwd=content, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    (record,) = (content / "results").rglob("*.json")
+    assert json.loads(record.read_text())["result"]["tasks"] == ["terrain", "digits"]
