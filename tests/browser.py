@@ -151,3 +151,53 @@ axe.run(document, { resultTypes: ["violations"] }).then(({ violations }) => done
   .filter(v => ["serious", "critical"].includes(v.impact))
   .map(v => `${v.id}: ${v.nodes.slice(0, 3).map(n => n.target.join(" ")).join(" | ")}`)));
 """
+
+
+# The controls of gift_lib.widgets
+
+
+def choose(browser: Any, **chosen: str) -> None:
+    """Set selects of the explorer by their names, `_` standing for a space."""
+    for name, value in chosen.items():
+        browser.execute_script(CHOOSE, name.replace("_", " "), value)
+
+
+def frames(browser: Any, places: list[tuple[int, int]]) -> list[dict]:
+    """The one frame that is to be seen after each (slider, position)."""
+    seen = []
+    for k, at in places:
+        browser.execute_script(SLIDE, k, at)
+        (one,) = browser.execute_script(SHOWN)
+        seen.append(one)
+    return seen
+
+
+CHOOSE = """
+const [name, value] = arguments;
+const s = document.querySelector(`[data-kind=explorer] [data-choice="${name}"]`);
+s.value = value;
+s.dispatchEvent(new Event("change", { bubbles: true }));
+"""
+
+SLIDE = """
+const [k, at] = arguments;
+const s = document.querySelectorAll("[data-kind=frames] input[type=range]")[k];
+s.value = at;
+s.dispatchEvent(new Event("input", { bubbles: true }));
+"""
+
+SHOWN = """
+const box = document.querySelector("[data-kind=frames]");
+const seen = [...box.querySelectorAll("[data-frame]")].filter(f => f.checkVisibility());
+return seen.map(f => ({
+  text: f.querySelector(".gift-said").textContent,
+  picture: (f.querySelector("img") || {}).src || f.innerHTML,
+  said: [...box.querySelectorAll("output")].map(o => o.textContent),
+  width: f.getBoundingClientRect().width,
+}));
+"""
+
+CELLS = """
+return [...document.querySelectorAll(".gift-matrix tbody tr:has(.gift-zero, .gift-learned, .gift-current)")]
+  .map(r => [...r.cells].filter(c => !c.matches(".gift-margin")).map(c => c.innerText));
+"""

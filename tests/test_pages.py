@@ -8,9 +8,8 @@ from urllib.parse import unquote, urlsplit
 
 import numpy as np
 import pytest
-from browser import WIDTHS, axe, barriers, chromium, dress, resize, served, visit
+from browser import CELLS, SHOWN, WIDTHS, axe, barriers, choose, chromium, dress, frames, resize, served, visit
 
-from gift_lib import metrics
 from gift_lib.repository import ADDRESS as REPOSITORY
 from gift_lib.repository import ROOT, slug
 
@@ -123,76 +122,15 @@ def test_every_notebook_says_how_it_came_to_be_and_can_be_taken_away():
 # The controls
 
 
-def choose(browser, kind: str, **chosen: str) -> None:
-    """Set selects by their names."""
-    for name, value in chosen.items():
-        browser.execute_script(CHOOSE, kind, name.replace("_", " "), value)
-
-
-CHOOSE = """
-const [kind, name, value] = arguments;
-const s = document.querySelector(`[data-kind=${kind}] [data-choice="${name}"]`);
-s.value = value;
-s.dispatchEvent(new Event("change", { bubbles: true }));
-"""
-
-SLIDE = """
-const [k, at] = arguments;
-const s = document.querySelectorAll("[data-kind=frames] input[type=range]")[k];
-s.value = at;
-s.dispatchEvent(new Event("input", { bubbles: true }));
-"""
-
-SHOWN = """
-const box = document.querySelector("[data-kind=frames]");
-const seen = [...box.querySelectorAll("[data-frame]")].filter(f => f.checkVisibility());
-return seen.map(f => ({
-  text: f.querySelector(".gift-said").textContent,
-  picture: (f.querySelector("img") || {}).src || f.innerHTML,
-  said: [...box.querySelectorAll("output")].map(o => o.textContent),
-  width: f.getBoundingClientRect().width,
-}));
-"""
-
-
-def frames(browser, places: list[tuple[int, int]]) -> list[dict]:
-    """The one frame that is to be seen after each (slider, position)."""
-    seen = []
-    for k, at in places:
-        browser.execute_script(SLIDE, k, at)
-        (one,) = browser.execute_script(SHOWN)
-        seen.append(one)
-    return seen
-
-
 def test_the_matrix_changes_with_its_choices(site, browser):
     assert visit(browser, f"{site}/notebooks/metrics.html") == []
     text = browser.execute_script("return document.querySelector('[data-kind=explorer] script').textContent")
     runs = json.loads(text)["runs"]
-    cells = (
-        "return [...document.querySelectorAll('.gift-matrix tbody tr')].map(r => [...r.cells].map(c => c.innerText))"
-    )
     for run in [runs[0], runs[-1], runs[len(runs) // 2]]:
-        choose(browser, "explorer", method=run["method"], order=run["order"], seed=run["seed"], cells_of="all")
-        rows = browser.execute_script(f"return {cells}")
+        choose(browser, method=run["method"], order=run["order"], seed=run["seed"], cells_of="all")
+        rows = browser.execute_script(CELLS)
         assert [r[0] for r in rows] == ["zero-shot", *run["tasks"]]
         np.testing.assert_allclose([[float(v) for v in r[1:]] for r in rows[1:]], run["R"], atol=0.5)
-
-
-def test_a_metric_shows_the_cells_that_it_averages(site, browser):
-    visit(browser, f"{site}/notebooks/metrics.html")
-    n = len(browser.execute_script("return document.querySelectorAll('.gift-matrix thead th')"))
-    used = "return document.querySelectorAll('.gift-matrix tbody td:not(.gift-unused):not(.gift-margin)').length"
-    counts = {"all": n * (n + 1), "Avg": n * n, "Last": n, "Learned": n, "Forgetting": 2 * (n - 1)}
-    counts |= dict.fromkeys(("Transfer", "Transfer (rows)"), n * (n - 1) // 2)
-    assert counts.keys() == {"all", *metrics.METRICS}
-    for name, count in counts.items():
-        choose(browser, "explorer", cells_of=name)
-        assert browser.execute_script(used) == count, name
-        chosen = browser.execute_script(
-            "return [...document.querySelectorAll('.gift-chosen dt')].map(e => e.textContent)"
-        )
-        assert chosen == ([] if name == "all" else [name])
 
 
 def test_guidance_and_steps_change_the_pictures(site, browser):
