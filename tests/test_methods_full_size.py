@@ -1,18 +1,25 @@
-"""Every method at the real scales' size: ViT-B/16 with random weights, two tasks of two steps."""
+"""Every method at the real scales' size: ViT-B/16 with random weights, two tasks of two steps.
+
+And generation, training and evaluation through the one loop with Stable Diffusion's architecture, weights random too.
+Pictures are small and steps few, so that a CPU does it in minutes; about 9 GB of memory.
+"""
 
 import copy
+import gc
 import math
 
+import fixtures_diffusion
 import pytest
 import torch
 from fixtures_methods import TRAINED, fit, pixels, resources
 
-from gift_lib import methods
+from gift_lib import data, generate, methods, training
 from gift_lib.clip import load
 from gift_lib.config import experiment
 from gift_lib.evaluation import evaluate
 from gift_lib.pictures import SyntheticSet
 from gift_lib.tasks import Split, Task, TensorImages
+from gift_lib.training import Runtime, run
 
 pytestmark = pytest.mark.slow
 
@@ -54,3 +61,40 @@ def test_two_tasks_of_two_steps(name, vit):
         curves = fit(m, t, phase, synthetic if m.uses_synthetic else None) or {}
         assert all(len(c) == m.steps(phase) and all(map(math.isfinite, c)) for c in curves.values())
         assert all(a in (0, 25, 50, 75, 100) for a in evaluate(m, tasks))
+
+
+# --- the whole loop, pictures included ----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def stable_diffusion():
+    """Stable Diffusion v1.5's architecture: 1.07 billion random weights."""
+    pipeline = fixtures_diffusion.stable_diffusion()
+    yield generate._ready(pipeline, "cpu", compiled=False)
+    gc.collect()
+
+
+@pytest.mark.parametrize("name", ["gift", "zscl", "moe-adapter"])
+def test_generation_training_and_evaluation_end_to_end(name, vit, stable_diffusion, monkeypatch, tmp_path):
+    """`run` at scale paper: only counts, the pictures' side, tasks and weights are not those of the real thing."""
+    e = experiment("paper", method=name, precision="fp32", steps=2, batch_size=2, synthetic_batch_size=2,
+                   images_per_task=2, denoising_steps=1, method_options=OPTIONS.get(name, {}))  # fmt: skip
+    sampler = generate.Sampler(1, e.guidance_scale, "dpm++", 2, 64, "random")
+    drawn = []
+
+    def synthesize(e, prompts, counts, runtime):
+        drawn.append(generate.generate(stable_diffusion, generate.draws(prompts, e.pictures_seed, counts), sampler,
+                                       runtime.cache, progress=False))  # fmt: skip
+        return drawn[-1]
+
+    monkeypatch.setattr(training, "load_clip", lambda *_: copy.deepcopy(vit))
+    monkeypatch.setattr(training, "identity_of", lambda *_: {"world": "full size"})
+    monkeypatch.setattr(training, "synthesize", synthesize)
+    monkeypatch.setattr(data, "load_tasks", lambda *_: [task("Aircraft", 224), task("CIFAR100", 32)])
+    monkeypatch.setattr(data, "reference_images", lambda e, n, *_: TensorImages(pixels(n, "reference", size=224)))
+    monkeypatch.setattr(data, "web_captions", lambda e, n, *_: [f"caption {k}" for k in range(n)])
+    record = run(e, Runtime(cache_dir=str(tmp_path), progress=False), tmp_path / "results")
+    assert len(record["result"]["R"]) == 2 and len(drawn) == (2 if name == "gift" else 0)
+    assert all(len(s) == 2 and s.pixels.shape == (2, 3, 64, 64) for s in drawn)
+    curves = [c for task_curves in record["result"]["losses"].values() for c in task_curves.values()]
+    assert curves and all(math.isfinite(v) for c in curves for v in c)

@@ -333,6 +333,22 @@ def test_mirror_without_library_or_network(monkeypatch, tmp_path):
         mtil.records(mtil.dataset("StanfordCars"), "train", tmp_path)
 
 
+def test_mirror_through_the_real_library(tmp_path, monkeypatch):
+    """Parquet files as the hub has them, read by the `datasets` library itself, where it is installed."""
+    datasets = pytest.importorskip("datasets", reason="pip install gift-lib[data]")
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "hf"))
+    names, labels = ["/w/wine_cellar/bottle_storage", "/a/abbey", "/a/apse/indoor"], [1, 1, 2, 0, 1, 2, 0, 1, 2, 0]
+    features = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=names)})
+    table = datasets.Dataset.from_dict({"image": [picture(i) for i in range(10)], "label": labels}, features=features)
+    (tmp_path / "mirror" / "data").mkdir(parents=True)
+    table.to_parquet(str(tmp_path / "mirror" / "data" / "train-00000-of-00001.parquet"))
+    spec = small("SUN397", train=8, test=2, classes=("abbey", "apse/indoor", "wine cellar/bottle storage"))
+    found = mtil.records(spec, "test", tmp_path / "nowhere", f"hf:{tmp_path / 'mirror'}")
+    index = split_indices(10)["test"]
+    assert list(found.labels) == [{0: 2, 1: 0, 2: 1}[labels[i]] for i in index]
+    assert np.array_equal(np.asarray(found.pictures.open(0)), np.asarray(picture(index[0])))
+
+
 def test_download_goes_through_torchvision(monkeypatch, tmp_path):
     calls = []
     monkeypatch.setattr(datasets, "DTD", lambda **arguments: calls.append(arguments))
