@@ -3,12 +3,13 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 .PHONY: help install book main-job html serve test test-slow lint bench world world-check sweep sweep-status \
-        verify reproduce data zero-shot readme clean
+        verify reproduce data zero-shot dry-run cache readme clean
 
 PYTHON ?= python3
 SCALE ?= mini
 DEVICE ?= cpu
 NAME ?= all
+METHOD ?= gift
 JOBS ?= 2
 PORT ?= 8000
 N ?= 3
@@ -98,6 +99,12 @@ zero-shot: install ## the pre-trained model's accuracy on every task: SCALE=pape
 
 readme: install ## write the README's results from the records
 	$(PY) -m gift_lib.readme
+
+dry-run: install ## what a run would need (pictures, steps, time, disk): SCALE=paper METHOD=gift DEVICE=cuda
+	$(PY) -m gift_lib.dry_run --scale $(SCALE) --method $(METHOD) --device $(DEVICE)
+
+cache: install ## what the library keeps outside the clone, with sizes (python -m gift_lib.caches clear ... frees it)
+	$(PY) -m gift_lib.caches
 
 clean: ## remove what was built; records, weights and caches stay
 	rm -rf _build build
