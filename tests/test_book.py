@@ -44,6 +44,10 @@ def test_notebook_keeps_the_conventions(path):
     nbformat.validate(notebook)
     code = [c for c in notebook.cells if c.cell_type == "code"]
     assert code[0].source == repository.first_cell(), "the first cell installs the library: see CONTRIBUTING.md"
+    first = notebook.cells.index(code[0])
+    assert all("remove-cell" in c.metadata.get("tags", []) for c in notebook.cells[first - 1 : first + 1]), (
+        "the first cell and its sentence are for those who run the notebook, not for the page"
+    )
     tagged = [c for c in code if "parameters" in c.metadata.get("tags", [])]
     assert len(tagged) == 1
     assert all(re.fullmatch(r"\w+ = .+", line) for line in tagged[0].source.splitlines() if line[:1] != "#")
