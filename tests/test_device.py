@@ -11,6 +11,7 @@ from tqdm.auto import tqdm
 
 from gift_lib import generate as g
 from gift_lib.ahead import ahead
+from gift_lib.config import experiment
 from gift_lib.device import deterministic, find_device
 from gift_lib.errors import ConfigError
 from gift_lib.pictures import Draw, PictureCache, Sampler
@@ -162,3 +163,23 @@ def test_prompts_are_split_over_the_gpus(machine, monkeypatch, tmp_path):
     g._side_by_side(spec, chunks, cache, 3, bar)
     assert sorted(i for _, i in drawn) == list(range(40))
     assert {d for d, _ in drawn} <= {"cuda:0", "cuda:1", "cuda:2"} and bar.n == 80
+
+
+# --- the pipeline of the larger scales ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("steps", "name"), [(50, "pndm"), (60, "pndm"), (49, "dpm++"), (25, "dpm++")])
+def test_below_fifty_steps_the_sampler_is_dpm_solver(steps, name):
+    spec = g.PipelineSpec("mini")
+    assert spec.sampler(steps, 7.5, "auto").scheduler == name
+    assert spec.sampler(steps, 7.5, "ddim").scheduler == "ddim"
+    assert experiment("paper").scheduler == experiment("colab").scheduler == "auto"
+
+
+def test_compilation_is_asked_for_by_name_and_on_a_gpu_only(monkeypatch):
+    e = experiment("paper")
+    monkeypatch.delenv("GIFT_COMPILE", raising=False)
+    assert not g.PipelineSpec.of(e, "cuda").compiled
+    monkeypatch.setenv("GIFT_COMPILE", "1")
+    assert g.PipelineSpec.of(e, "cuda").compiled and not g.PipelineSpec.of(e, "cpu").compiled
+    assert (g.PipelineSpec.of(e, "cuda").precision, g.PipelineSpec.of(e, "cpu").precision) == ("bf16", "fp32")
