@@ -470,7 +470,7 @@ def trail(points: Mapping[float, tuple[float, float]], at: float, *, ax: Axes | 
     ordered = sorted(points)
     ax.plot(*zip(*(points[w] for w in ordered), strict=True), "o-", color=SERIES_COLOURS[0], zorder=2)
     for w in (ordered[0], ordered[-1]):
-        ax.annotate(f"{what} = {w:g}", points[w], (7, 5), textcoords="offset points")
+        ax.annotate(f"{what} = {w:g}", points[w], (10, 8), textcoords="offset points")
     ax.plot(*points[at], "D", color=METHOD_COLOURS["gift"], markersize=13, zorder=3)
     ax.margins(0.14)
     ax.set(xlabel="Transfer (%)", ylabel="Last (%)")
