@@ -41,7 +41,8 @@ PNG_SHARE = 0.6
 #: Pictures of the rehearsal, and those of a batch on a CPU, from where a real batch is extrapolated.
 IMAGES, CPU_BATCH = 256, 4
 #: Settings of methods that only cost time once: cut down for the rehearsal.
-ONCE = {"images": IMAGES, "memory": IMAGES, "everything_else": IMAGES, "autoencoder_steps": 2}
+ONCE = {"images": IMAGES, "memory": IMAGES, "everything_else": IMAGES, "everything_else_steps": 2,
+        "autoencoder_steps": 2}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,8 @@ def encoded_once(e: Experiment, train: Sequence[int]) -> int:
         "lwf-vr": drawn,
         "icarl": sum(train) + option.get("memory", 0) * (len(train) - 1),
         "zscl": option.get("images", 0),
-        "moe-adapter": (len(train) + 1) * option.get("autoencoder_steps", 0) * e.batch_size,
+        "moe-adapter": e.batch_size
+        * (len(train) * option.get("autoencoder_steps", 0) + option.get("everything_else_steps", 0)),
     }
     return table.get(e.method, 0)
 

@@ -1,7 +1,7 @@
 """Every method at the real scales' size: ViT-B/16 with random weights, two tasks of two steps.
 
 And generation, training and evaluation through the one loop with Stable Diffusion's architecture, weights random too.
-Pictures are small and steps few, so that a CPU does it in minutes; about 9 GB of memory.
+Pictures are small and steps few, so that a CPU does it in minutes; up to 9 GB of memory.
 """
 
 import copy
@@ -68,22 +68,28 @@ def test_two_tasks_of_two_steps(name, vit):
 
 @pytest.fixture(scope="module")
 def stable_diffusion():
-    """Stable Diffusion v1.5's architecture: 1.07 billion random weights."""
-    pipeline = fixtures_diffusion.stable_diffusion()
+    """Stable Diffusion v1.5's architecture: 1.07 billion random weights, made in bf16 to spare memory."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.bfloat16)
+    try:
+        pipeline = fixtures_diffusion.stable_diffusion(dtype=torch.bfloat16)
+    finally:
+        torch.set_default_dtype(before)
     yield generate._ready(pipeline, "cpu", compiled=False)
     gc.collect()
 
 
 @pytest.mark.parametrize("name", ["gift", "zscl", "moe-adapter"])
-def test_generation_training_and_evaluation_end_to_end(name, vit, stable_diffusion, monkeypatch, tmp_path):
+def test_generation_training_and_evaluation_end_to_end(name, vit, request, monkeypatch, tmp_path):
     """`run` at scale paper: only counts, the pictures' side, tasks and weights are not those of the real thing."""
     e = experiment("paper", method=name, precision="fp32", steps=2, batch_size=2, synthetic_batch_size=2,
                    images_per_task=2, denoising_steps=1, method_options=OPTIONS.get(name, {}))  # fmt: skip
-    sampler = generate.Sampler(1, e.guidance_scale, "dpm++", 2, 64, "random")
+    sampler = generate.Sampler(1, e.guidance_scale, "dpm++", 2, 64, "random", "bf16")
     drawn = []
 
     def synthesize(e, prompts, counts, runtime):
-        drawn.append(generate.generate(stable_diffusion, generate.draws(prompts, e.pictures_seed, counts), sampler,
+        pipeline = request.getfixturevalue("stable_diffusion")
+        drawn.append(generate.generate(pipeline, generate.draws(prompts, e.pictures_seed, counts), sampler,
                                        runtime.cache, progress=False))  # fmt: skip
         return drawn[-1]
 
@@ -92,7 +98,7 @@ def test_generation_training_and_evaluation_end_to_end(name, vit, stable_diffusi
     monkeypatch.setattr(training, "synthesize", synthesize)
     monkeypatch.setattr(data, "load_tasks", lambda *_: [task("Aircraft", 224), task("CIFAR100", 32)])
     monkeypatch.setattr(data, "reference_images", lambda e, n, *_: TensorImages(pixels(n, "reference", size=224)))
-    monkeypatch.setattr(data, "web_captions", lambda e, n, *_: [f"caption {k}" for k in range(n)])
+    monkeypatch.setattr(data, "reference_captions", lambda e, n, *_: [f"caption {k}" for k in range(n)])
     record = run(e, Runtime(cache_dir=str(tmp_path), progress=False), tmp_path / "results")
     assert len(record["result"]["R"]) == 2 and len(drawn) == (2 if name == "gift" else 0)
     assert all(len(s) == 2 and s.pixels.shape == (2, 3, 64, 64) for s in drawn)
