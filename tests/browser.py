@@ -141,6 +141,7 @@ def axe() -> str:
 
 def barriers(browser: Any, script: str) -> list[str]:
     """What axe finds serious or critical on the page at hand."""
+    browser.set_script_timeout(300)  # a long page on a busy machine
     browser.execute_script(script)
     return browser.execute_async_script(AXE)
 
