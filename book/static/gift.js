@@ -34,6 +34,8 @@ document.addEventListener("DOMContentLoaded", () => {
   for (const box of document.querySelectorAll(".bd-article table, .bd-article pre, .bd-article div.math")) {
     if (box.scrollWidth > box.clientWidth + 1) box.tabIndex = 0;
   }
+  // A list holds list items; the role that Sphinx gives a source is not one of them for every reader.
+  for (const source of document.querySelectorAll(".citation-list > [role]")) source.setAttribute("role", "listitem");
   for (const table of document.querySelectorAll(".bd-article table:not(.gift-matrix)")) sortable(table);
   // The visible text is the better name: the theme's labels say something else.
   for (const named of document.querySelectorAll("summary[aria-label], .search-button-field[aria-label]")) {
