@@ -17,8 +17,8 @@ from gift_lib.config import Experiment
 from gift_lib.files import canonical_json
 from gift_lib.training import Runtime, run
 
-#: One task, two steps, eight pictures of one denoising step: starting a run takes longer than the run.
-TINY = {"tasks": ["digits"], "steps": 2, "images_per_task": 8, "denoising_steps": 1,
+#: Two tasks, two steps, eight pictures of one denoising step: starting a run takes longer than the run.
+TINY = {"tasks": ["digits", "terrain"], "steps": 2, "images_per_task": 8, "denoising_steps": 1,
         "batch_size": 8, "synthetic_batch_size": 8}  # fmt: skip
 
 

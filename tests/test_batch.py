@@ -82,11 +82,11 @@ def test_jobs_side_by_side_draw_each_picture_once(folders, monkeypatch):
     monkeypatch.setattr(generate, "_fill", lambda p, chunk, cache: (drawn.extend(chunk), fill(p, chunk, cache)))
     output = folders.root / "pictures.json"
     batch.pictures(sweeps.parameters(batch.pictures_of(few)), "cpu", 0, output)
-    assert json.loads(output.read_text())["pictures"] == len(drawn) == len(set(drawn)) == 16
+    assert json.loads(output.read_text())["pictures"] == len(drawn) == len(set(drawn)) == 32
     batch.pictures(sweeps.parameters(batch.pictures_of(more)), "cpu", 0, output)
-    assert len(drawn) == len(set(drawn)) == 24
+    assert len(drawn) == len(set(drawn)) == 48
     monkeypatch.setattr(generate, "_fill", lambda *_: pytest.fail("a picture that is there is drawn again"))
-    assert generate.prepare(more, load_tasks(more), Runtime(cache_dir=str(folders.cache))) == 24
+    assert generate.prepare(more, load_tasks(more), Runtime(cache_dir=str(folders.cache))) == 48
 
 
 # The state
@@ -172,6 +172,16 @@ def test_the_exit_status_of_a_failed_run_is_passed_on(tmp_path, monkeypatch):
     monkeypatch.setattr(jobs, "command", lambda values, notebook: [sys.executable, "-c", "raise SystemExit(7)"])
     assert jobs.run({}, 0, tmp_path / "a.ipynb", tmp_path / "r.json") == 7
     assert not list(tmp_path.iterdir())
+
+
+def test_a_record_outlives_its_page(tmp_path, monkeypatch, capsys):
+    """Snakemake removes what a failed job wrote; a figure that fails, or is killed, after the record is no such job."""
+    os.replace(results.write(record(experiment()), tmp_path), tmp_path / "made.json")
+    code = "import os, sys; os.replace(*sys.argv[1:]); sys.exit(1)"
+    made = [sys.executable, "-c", code, str(tmp_path / "made.json"), str(tmp_path / "r.json")]
+    monkeypatch.setattr(jobs, "command", lambda values, notebook: made)
+    assert jobs.run({}, 0, tmp_path / "a.ipynb", tmp_path / "r.json") == 0
+    assert results.read(tmp_path / "r.json") and "its page failed" in capsys.readouterr().err
 
 
 def test_a_broken_record_is_made_again(tmp_path, monkeypatch):
