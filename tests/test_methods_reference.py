@@ -5,7 +5,19 @@ import math
 
 import pytest
 import torch
-from fixtures_methods import END, START, equal, fit, pixels, tiny_clip, tiny_method, tiny_task, tokenize, weights
+from fixtures_methods import (
+    END,
+    OPTIONS,
+    START,
+    equal,
+    fit,
+    pixels,
+    tiny_clip,
+    tiny_method,
+    tiny_task,
+    tokenize,
+    weights,
+)
 
 from gift_lib import consolidation
 from gift_lib.clip import encode_images, encode_texts
@@ -147,6 +159,19 @@ def test_random_sentences():
         random_sentences(clip, 5, 15, torch.Generator())
 
 
+def test_random_sentences_from_a_share_of_the_vocabulary():
+    clip = tiny_clip()
+    few, other = (random_sentences(clip, 50, 10, torch.Generator().manual_seed(k), 0.2) for k in (0, 1))
+    words = few[:, 1:11].unique()
+    assert len(words) == round(0.2 * END) and (words < END).all()
+    assert (few[:, 11] == END).all() and not torch.equal(words, other[:, 1:11].unique())
+    whole = random_sentences(clip, 50, 10, torch.Generator().manual_seed(0), 1.0)
+    assert torch.equal(whole, random_sentences(clip, 50, 10, torch.Generator().manual_seed(0)))
+    for share in (0.0, 1.1):
+        with pytest.raises(ConfigError, match="share above 0"):
+            random_sentences(clip, 5, 10, torch.Generator(), share)
+
+
 def test_lwf_vr_draws_new_sentences_for_each_task():
     m = tiny_method("lwf-vr")
     texts = []
@@ -188,6 +213,14 @@ def test_zscl_takes_ten_snapshots_whatever_the_number_of_steps(steps, snapshots)
         if step == steps - 1 and steps == 1000:
             assert len(taken) == 9
     assert len(taken) == snapshots
+
+
+def test_zscl_without_its_ensemble_keeps_what_the_last_step_leaves(monkeypatch):
+    m, final = tiny_method("zscl", method_options={**OPTIONS["zscl"], "ensemble": False}), {}
+    monkeypatch.setattr(type(m).__mro__[1], "after_task", lambda self, task: final.update(weights(self)))
+    for t in range(2):
+        fit(m, t)
+        assert m.ensemble is None and m.state() == {} and equal(final, weights(m))
 
 
 def test_zscl_holds_the_weights_with_the_l2_penalty():

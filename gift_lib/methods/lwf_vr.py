@@ -14,23 +14,33 @@ from gift_lib.tasks import Task
 
 @register("lwf-vr", "LwF-VR")
 class LwFVR(ReferenceDistillation):
-    """Reference pictures and teacher as in LwF; texts: random sentences, drawn once per task."""
+    """Reference pictures and teacher as in LwF; texts: random sentences, drawn once per task.
 
-    options = {"sentences": 1000, "words": 10}
+    `vocabulary` below 1 draws them from that share of the vocabulary, chosen anew for each task: 10,000 tokens
+    are a fifth of CLIP's vocabulary, and each token of a small one nine times over.
+    """
+
+    options = {"sentences": 1000, "words": 10, "vocabulary": 1.0}
 
     def before_task(self, task: Task, synthetic: SyntheticSet | None) -> None:
         super().before_task(task, synthetic)
         n, words = self.option["sentences"], self.option["words"]
-        tokens = random_sentences(self.clip, n, words, self.generator("sentences"))
+        tokens = random_sentences(self.clip, n, words, self.generator("sentences"), self.option["vocabulary"])
         self.reference = self.on_own_pictures(task, tokens.to(self.resources.device))
 
 
-def random_sentences(clip: Clip, n: int, words: int, generator: torch.Generator) -> Int64[Tensor, "n l"]:
-    """Start token, `words` tokens drawn uniformly from the vocabulary, end token (the highest id)."""
+def random_sentences(
+    clip: Clip, n: int, words: int, generator: torch.Generator, vocabulary: float = 1.0
+) -> Int64[Tensor, "n l"]:
+    """Start token, `words` tokens drawn uniformly from a share of the vocabulary, end token (the highest id)."""
     tokens = clip.tokenize(["a"])[:1].repeat(n, 1)
     end = int(tokens.max())
+    known = round(vocabulary * end)
     if words + 2 > tokens.shape[1]:
         raise ConfigError(f"sentences of {words} words do not fit {tokens.shape[1]} tokens: take fewer words.")
-    tokens[:, 1 : words + 1] = torch.randint(0, end, (n, words), generator=generator)
+    if not 1 <= known <= end:
+        raise ConfigError(f"vocabulary must be a share above 0 and at most 1, not {vocabulary!r}: published is 1.")
+    drawn = torch.randint(0, known, (n, words), generator=generator)
+    tokens[:, 1 : words + 1] = drawn if known == end else torch.randperm(end, generator=generator)[drawn]
     tokens[:, words + 1] = end
     return tokens

@@ -17,11 +17,12 @@ class ZSCL(ReferenceDistillation):
     """Teacher: always the pre-trained model. References: public pictures and captions, the same for all tasks.
 
     With the l2 penalty to theta_prev (weight 1), and weights averaged within a task: the running mean
-    of the start weights and of a snapshot every 100 of 1000 steps is what the task leaves behind.
+    of the start weights and of a snapshot every 100 of 1000 steps is what the task leaves behind
+    (`ensemble` false: what the last step leaves).
     """
 
     #: Published: 100K training images of ImageNet, the captions of Conceptual Captions' validation set.
-    options = {"images": 100_000, "captions": 15_840, "snapshots": 10}
+    options = {"images": 100_000, "captions": 15_840, "snapshots": 10, "ensemble": True}
     #: mini: pictures as 100K to MTIL's 319,352 training pictures; captions a tenth, as the class names are.
     #: colab: pictures as many as one task draws, a tenth of the captions.
     presets = {"mini": {"images": 3698, "captions": 1584}, "colab": {"images": 3200, "captions": 1584}}
@@ -33,7 +34,7 @@ class ZSCL(ReferenceDistillation):
         super().before_task(task, synthetic)
         self.penalty = consolidation.build("l2")
         self.penalty.anchor(self.parameters())
-        self.ensemble = RunningMean(self.parameters())
+        self.ensemble = RunningMean(self.parameters()) if self.option["ensemble"] else None
         if self.public is None:
             tokens = self.clip.tokenize(self.resources.captions(self.option["captions"])).to(self.resources.device)
             pictures = self.resources.reference_images(self.option["images"])
@@ -42,13 +43,14 @@ class ZSCL(ReferenceDistillation):
 
     def after_step(self, step: int) -> None:
         n, steps = self.option["snapshots"], self.steps(self.task)
-        if step * n // steps > (step - 1) * n // steps:
+        if self.ensemble and step * n // steps > (step - 1) * n // steps:
             self.ensemble.add(self.parameters())
 
     def after_task(self, task: Task) -> None:
         super().after_task(task)
-        self.ensemble.copy_to(self.parameters())
-        self.ensemble = None
+        if self.ensemble:
+            self.ensemble.copy_to(self.parameters())
+            self.ensemble = None
 
     def state(self) -> dict[str, Tensor]:
         return super().state() | (self.ensemble.state() if self.ensemble else {})
