@@ -42,9 +42,10 @@ class Comparison:
         name_a, name_b = (v.partition("/")[2] for v in (self.a, self.b))
         if self.test == "above":
             return f"{self.metric} of {name_a} above {self.margin:g}"
-        margin = {"equal": f"equal within {self.margin:g}", "not lower": f"not lower by {self.margin:g}"}
-        by = f"{self.test} by more than {self.margin:g}" if self.margin else self.test
-        return f"{self.metric}: {name_a} {margin.get(self.test, by)} against {name_b}"
+        by = f" by more than {self.margin:g}" if self.margin else ""
+        said = {"equal": f"within {self.margin:g} of", "not lower": f"at most {self.margin:g} below"}
+        said |= {test: f"{test}{by} than with" for test in ("higher", "lower")}
+        return f"{self.metric} with {name_a} {said[self.test]} {name_b}"
 
 
 @dataclass(frozen=True)

@@ -55,24 +55,28 @@ def pairs(frame: pd.DataFrame, order: str = "I", metric: str = "Avg", scale: str
 
 
 def ranking(frame: pd.DataFrame, order: str = "I", scale: str = "mini") -> list[str]:
-    """Where the order of methods differs from the paper's, one paragraph per metric; empty without records."""
-    lines = []
+    """Where the order of methods differs from the paper's: a paragraph per metric, then a table of the reversed pairs.
+
+    Empty without records.
+    """
+    lines, wrong = [], []
     for metric in paper.METRICS:
         found = pairs(frame, order, metric, scale)
         if not found:
             continue
         count = {v: sum(p.verdict == v for p in found) for v in ("as published", "reversed", "undecided")}
         text = f"**{metric}.** Of {len(found)} pairs of methods {count['as published']} stand in the published order, "
-        text += f"{count['reversed']} in the reverse one, and {count['undecided']} cannot be told apart."
-        wrong = sorted((p for p in found if p.verdict == "reversed"), key=lambda p: p.ours.mean)
-        if wrong:
-            text += " Reversed: " + "; ".join(_reversed(p) for p in wrong) + "."
-        lines.append(text)
+        lines.append(text + f"{count['reversed']} in the reverse one, and {count['undecided']} cannot be told apart.")
+        wrong += sorted((p for p in found if p.verdict == "reversed"), key=lambda p: p.ours.mean)
+    if wrong:
+        lines += ["The reversed pairs, with the difference in points here and in the paper:", _reversed(wrong)]
     return lines
 
 
-def _reversed(p: Pair) -> str:
-    return f"{p.second} above {p.first} by {-p.ours.mean:.1f} (published: {p.published:.1f} below)"
+def _reversed(wrong: Sequence[Pair]) -> str:
+    rows = [[p.metric, p.second, p.first, f"{-p.ours.mean:+.1f}", f"{-p.published:+.1f}"] for p in wrong]
+    table = pd.DataFrame(rows, columns=["metric", "higher here", "lower here", "difference", "published"])
+    return tables.markdown(table.set_index("metric"))
 
 
 def differences(frame: pd.DataFrame, sweep: str, scale: str = "mini") -> list[str]:
@@ -84,26 +88,25 @@ def differences(frame: pd.DataFrame, sweep: str, scale: str = "mini") -> list[st
         block = table[metric].drop(index=default)
         block = block[block["Δ"].notna()]
         if len(block):
-            lines.append(f"**{metric}**, against *{default}*: {_sentence(block, table[metric], default)}")
+            lines.append(f"**{metric}.** {_sentence(block, table[metric], default)}")
     return lines
 
 
 def _sentence(block: pd.DataFrame, whole: pd.DataFrame, default: str) -> str:
-    clear = [v for v in block.index if block.at[v, "p"] < ALPHA]
-    said = [_change(v, block, whole, default) for v in clear]
-    rest = [_change(v, block, whole, default) for v in block.index if v not in clear]
-    text = "; ".join(said)
-    if rest:
-        text += ("; not" if text else "not") + " told apart from it: " + "; ".join(rest)
-    return text + "."
+    said = {"Clearly above": [], "Clearly below": [], "Not clearly different from": []}
+    for v in block.index:
+        unclear = not block.at[v, "p"] < ALPHA
+        kind = "Not clearly different from" if unclear else "Clearly above" if block.at[v, "Δ"] > 0 else "Clearly below"
+        said[kind].append(_change(v, block, whole, default))
+    return " ".join(f"{kind} *{default}*: {', '.join(parts)}." for kind, parts in said.items() if parts)
 
 
 def _change(variant: str, block: pd.DataFrame, whole: pd.DataFrame, default: str) -> str:
     row = block.loc[variant]
     half = "" if np.isnan(row["Δ ±"]) else f" ± {row['Δ ±']:.1f}"
-    text = f"*{variant}* {row['Δ']:+.1f}{half}"
     gap = whole.at[variant, "published"] - whole.at[default, "published"]
-    return text if np.isnan(gap) else f"{text} (published {gap:+.1f})"
+    beside = "" if np.isnan(gap) else f"; published {gap:+.1f}"
+    return f"*{variant}* ({row['Δ']:+.1f}{half}{beside})"
 
 
 def scores(runs: Mapping[str, Mapping]) -> pd.DataFrame:
@@ -121,7 +124,7 @@ def verdicts(judged: Sequence[Judged]) -> str:
         if j.claim.part != part:
             part = j.claim.part
             lines.append(f"\n**{part}**\n")
-        lines.append(f"- **{j.verdict}**: {j.claim.text} *({j.claim.where})* {_reason(j)}".rstrip())
+        lines.append(f"- **{j.verdict}**: {j.claim.text} *({j.claim.where})*<br>{_reason(j)}")
     return "\n".join(lines).strip()
 
 
@@ -129,9 +132,9 @@ def _reason(j: Judged) -> str:
     """The weakest comparison with its effect and the published one, or the commands that are missing."""
     o = j.deciding
     if o.effect is None:
-        return "; ".join(f"`{command}`" for command in j.missing)
-    beside = "" if o.paper is None else f"; published {o.paper:+.1f}"
+        return "Needs " + " and ".join(f"`{command}`" for command in j.missing) + "."
+    beside = "" if o.paper is None else f", published {o.paper:+.1f}"
     form = ".1f" if o.comparison.test == "above" else "+.1f"
     half = "" if o.effect.half_width is None else f" ± {o.effect.half_width:.1f}"
-    of = f", the weakest of {len(j.outcomes)}" if len(j.outcomes) > 1 else ""
-    return f"{o.comparison}: {o.effect.mean:{form}}{half}{beside} ({o.effect.n} seeds{of})."
+    first = f"Weakest of {len(j.outcomes)} comparisons: " if len(j.outcomes) > 1 else ""
+    return f"{first}{o.comparison}? Ours {o.effect.mean:{form}}{half} over {o.effect.n} seeds{beside}."

@@ -27,15 +27,20 @@ def evidence(sweep: str, scale: str = "mini") -> Markdown:
     frame = records()
     lines = [tables.status(frame, sweep, scale)]
     if any(tables.by_variant(frame, tables.sweeps.load(sweep, scale)).values()):
-        lines.append(tables.markdown(tables.pretty(tables.ablation(frame, sweep, scale))))
+        lines += _two(tables.ablation(frame, sweep, scale))
     return Markdown("\n\n".join(lines))
+
+
+def _two(table: pd.DataFrame) -> list[str]:
+    """Levels, then differences with their tests: one table of both is wider than a screen."""
+    return [tables.markdown(part) for part in tables.halves(tables.pretty(table))]
 
 
 def table(order: str, scale: str = "mini") -> Markdown:
     """Table 1 (Order I) or 2 (Order II): how complete it is, then published beside ours, differences and tests."""
     frame = records()
-    text = tables.markdown(tables.pretty(tables.main(frame, order, scale)))
-    return Markdown(f"{tables.status(frame, tables.MAIN[order], scale)}\n\n{text}")
+    lines = [tables.status(frame, tables.MAIN[order], scale), *_two(tables.main(frame, order, scale))]
+    return Markdown("\n\n".join(lines))
 
 
 def per_task(sweep: str, metric: str, scale: str = "mini") -> Markdown:
@@ -75,7 +80,8 @@ def points(sweep: str, scale: str = "mini") -> Figure | Markdown:
     numbers = tables.estimates(frame, loaded)
     if not any(v for row in numbers.values() for v in row.values()):
         return _missing(frame, sweep, scale)
-    return plots.points(numbers, paper=tables.published_of(loaded) or None, default=tables.default_variant(loaded))
+    printed = tables.published_of(loaded)
+    return plots.points(numbers, paper=printed if len(printed) > 1 else None, default=tables.default_variant(loaded))
 
 
 def curve(sweep: str, xlabel: str, scale: str = "mini") -> Figure | Markdown:

@@ -336,6 +336,18 @@ def pretty(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(shown, index=table.index)
 
 
+def halves(shown: pd.DataFrame) -> list[pd.DataFrame]:
+    """A table of `pretty` as two that fit a screen, levels and then differences, without what is empty.
+
+    A published value by itself goes too: there is nothing to compare it with.
+    """
+    filled = (shown != "").sum()
+    full = shown.loc[:, [filled[c] > (c[1] == "published") for c in shown.columns]]
+    levels = [c for c in full.columns if c[1] in ("published", "ours", "n")]
+    rest = full.drop(columns=levels)
+    return [full[levels], rest[(rest != "").any(axis=1)]] if rest.shape[1] else [full[levels]]
+
+
 def _one(value: float) -> str:
     return "" if np.isnan(value) else f"{value:.1f}"
 

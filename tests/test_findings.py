@@ -28,9 +28,10 @@ def test_a_reversed_pair_is_named():
     found = frame(sweep_records("table1", level.get, noise=0.05))
     (pair,) = findings.pairs(found)
     assert (pair.first, pair.second, pair.verdict) == ("GIFT", "ZSCL", "reversed")
-    text = findings.ranking(found)[1]
+    texts = findings.ranking(found)
+    text = texts[1]
     assert "Of 1 pairs of methods 0 stand in the published order, 1 in the reverse one" in text
-    assert "Reversed: ZSCL above GIFT by 10.0 (published: 1.9 below)" in text
+    assert "| Avg | ZSCL | GIFT | +10.0 | -1.9 |" in texts[-1]
 
 
 @pytest.mark.parametrize(
@@ -56,9 +57,9 @@ def test_differences_tell_clear_from_unclear_and_quote_the_paper():
     worse = sweep_records("ablation-loss", {"Feat. Dist.": 50.0}.get, noise=0.3)  # other noise: differences scatter
     alike = sweep_records("ablation-loss", {"Contrastive": 60.0, "Image-only": 60.0, "Text-only": 60.0}.get)
     text = findings.differences(frame([*worse, *alike]), "ablation-loss")
-    assert [t.split("**")[1] for t in text] == list(published.METRICS)
-    clear, unclear = text[2].split("not told apart from it")
-    assert "*Feat. Dist.* -10" in clear and "(published -4.5)" in clear
+    assert [t.split("**")[1].rstrip(".") for t in text] == list(published.METRICS)
+    clear, unclear = text[2].split("Not clearly different from *Contrastive*")
+    assert "Clearly below *Contrastive*: *Feat. Dist.* (-10" in clear and "published -4.5" in clear
     assert "*Image-only*" in unclear and "*Text-only*" in unclear
 
 
@@ -75,5 +76,5 @@ def test_claims_are_listed_with_what_they_hang_on_or_what_is_missing():
     listed = findings.verdicts(claims.evaluate(frame(sweep_records("ablation-loss", level.get))))
     assert listed.count("\n- **") + listed.startswith("- **") == len(claims.load())
     assert "make sweep NAME=table1" in listed
-    (line,) = [x for x in listed.splitlines() if "(5 seeds" in x and "Feat. Dist." in x]
+    (line,) = [x for x in listed.splitlines() if "over 5 seeds" in x and "Feat. Dist." in x]
     assert "+10.0" in line and "published" in line

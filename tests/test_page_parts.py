@@ -39,7 +39,7 @@ def test_with_records_it_shows_them(part, some):
     assert isinstance(shown, Figure if part in FIGURES else Markdown)
     if part == "table":
         assert "20 of 66 runs are here" in shown.data
-        assert shown.data.count("\n| ") == 1 + 10  # the head and a row per method
+        assert shown.data.count("\n| ") == 1 + 10 + 1 + 1  # a row per method; then one per difference; their heads
 
 
 def test_source_is_the_function_as_it_stands():

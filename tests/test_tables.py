@@ -271,6 +271,14 @@ def test_status_sentences(table1):
 # For the eye
 
 
+def test_halves_keep_what_is_there(table1):
+    levels, differences = tables.halves(tables.pretty(tables.main(table1, "I")))
+    assert {c[1] for c in levels} == {"published", "ours", "n"} and len(levels) == 10
+    assert {c[1] for c in differences} == {"Δ l2", "p vs GIFT"} and "LwF" not in differences.index
+    (alone,) = tables.halves(tables.pretty(tables.ablation(EMPTY, "own-pool")))
+    assert list(alone.columns) == [("", "n")]
+
+
 def test_pretty_and_markdown(table1):
     text = tables.pretty(tables.main(table1, "I"))
     assert text.loc["GIFT", ("Transfer", "published")] == "69.3" and text.loc["GIFT", ("", "n")] == "10"
