@@ -1,21 +1,26 @@
 """The eleven data sets, read from small copies in their published layouts."""
 
 import dataclasses
+import io
 import pickle
+import re
+import shutil
 import sys
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from layouts import WRITERS, aircraft, cifar100, cifar100_binary, picture, small, truncate
+from layouts import WRITERS, aircraft, cifar100, cifar100_binary, picture, png, save, small, truncate
+from PIL import Image
 from torchvision import datasets
 
 from gift_lib import data
 from gift_lib.config import experiment
-from gift_lib.data import cache, mtil, readers
+from gift_lib.data import cache, download, mtil, readers
 from gift_lib.data.__main__ import main
-from gift_lib.data.records import Records, split_digest, split_indices
+from gift_lib.data.records import Records, Rows, split_digest, split_indices
 from gift_lib.errors import ConfigError, DataError
 from gift_lib.files import write_json
 from gift_lib.tasks import ORDERS
@@ -296,28 +301,70 @@ class Table:
         return len(self.labels)
 
     def __getitem__(self, key):
-        return self.labels if key == "label" else {"image": picture(key)}
+        return self.labels if key == "label" else {"image": {"bytes": png(key), "path": None}}
+
+    def cast_column(self, column, kind):
+        assert column == "image" and kind == "Image(decode=False)"
+        return self
+
+
+def library(load_dataset):
+    """A stand-in for the `datasets` library."""
+    return types.SimpleNamespace(load_dataset=load_dataset, Image=lambda decode: f"Image(decode={decode})")
 
 
 def test_mirror_with_other_spelling_and_order(monkeypatch, tmp_path):
     table = Table(["/w/wine_cellar/bottle_storage", "/a/abbey", "/a/apse/indoor"], [1, 1, 2, 0, 1, 2, 0, 1, 2, 0])
     asked = {}
-    fake = types.SimpleNamespace(load_dataset=lambda kind, data_files, split: asked.update(data_files) or table)
+    fake = library(lambda kind, data_files, split, cache_dir: asked.update(data_files, cache=cache_dir) or table)
     monkeypatch.setitem(sys.modules, "datasets", fake)
     classes = ("abbey", "apse/indoor", "wine cellar/bottle storage")
     spec = small("SUN397", train=8, test=2, classes=classes)
     found = mtil.records(spec, "train", tmp_path)  # auto: no files there, so the mirror
-    assert asked == {"train": "hf://datasets/1aurent/SUN397/**/train-*.parquet"}
+    address = f"hf://datasets/{spec.mirror}/**/train-*.parquet"
+    assert asked == {"train": address, "cache": str(tmp_path / "mirrors")}
+    assert re.fullmatch(r"1aurent/SUN397@[0-9a-f]{40}", spec.mirror), "the order of its rows decides the split"
     ours = [{0: 2, 1: 0, 2: 1}[i] for i in table.labels]
     assert list(found.labels) == [ours[i] for i in split_indices(10)["train"]]
     assert found.pictures.open(0).mode == "RGB"
 
 
 def test_mirror_with_other_classes(monkeypatch, tmp_path):
-    fake = types.SimpleNamespace(load_dataset=lambda *_, **__: Table(["abbey", "volcano"], [0, 1]))
+    fake = library(lambda *_, **__: Table(["abbey", "volcano"], [0, 1]))
     monkeypatch.setitem(sys.modules, "datasets", fake)
     with pytest.raises(DataError, match="'volcano'"):
         mtil.records(small("SUN397", classes=("abbey", "apse")), "train", tmp_path, "hf:a/b")
+
+
+def test_mirror_that_hides_labels(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "datasets", library(lambda *_, **__: Table(["abbey", "apse"], [0, -1])))
+    with pytest.raises(DataError, match="hides labels of test"):
+        mtil.records(small("DTD", classes=("abbey", "apse")), "test", tmp_path, "hf:a/b")
+
+
+def test_a_mirrors_validation_split_may_be_called_validation(monkeypatch, tmp_path):
+    asked = []
+    fake = library(lambda *_, data_files, **__: asked.append(data_files) or Table(["abbey", "apse"], [0, 1]))
+    monkeypatch.setitem(sys.modules, "datasets", fake)
+    assert len(mtil.records(small("DTD", val=2, classes=("abbey", "apse")), "val", tmp_path, "hf:a/b")) == 2
+    assert asked == [{"val": "hf://datasets/a/b/**/val*-*.parquet"}]
+
+
+def test_rows_are_decoded_as_they_are(tmp_path):
+    """A camera's note that a picture lies on its side is not followed, as it is not in files; damage is named."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    buffer = io.BytesIO()
+    picture(1, (60, 40)).save(buffer, format="JPEG", exif=exif)
+    (tmp_path / "a.jpg").write_bytes(buffer.getvalue())
+    data = buffer.getvalue()
+    cells = [{"bytes": data, "path": None}, {"bytes": None, "path": str(tmp_path / "a.jpg")},
+             {"bytes": data[: len(data) // 2], "path": None}, {"bytes": None, "path": None}]  # fmt: skip
+    rows = Rows("a/b", [{"image": c} for c in cells], "image")
+    assert rows.open(0).size == rows.open(1).size == (60, 40)
+    for bad in (2, 3):
+        with pytest.raises(DataError, match=f"row {bad} of a/b cannot be decoded"):
+            rows.open(bad)
 
 
 def test_mirror_without_library_or_network(monkeypatch, tmp_path):
@@ -328,7 +375,7 @@ def test_mirror_without_library_or_network(monkeypatch, tmp_path):
     def fail(*_, **__):
         raise ConnectionError("no network")
 
-    monkeypatch.setitem(sys.modules, "datasets", types.SimpleNamespace(load_dataset=fail))
+    monkeypatch.setitem(sys.modules, "datasets", library(fail))
     with pytest.raises(DataError, match="no network"):
         mtil.records(mtil.dataset("StanfordCars"), "train", tmp_path)
 
@@ -349,11 +396,77 @@ def test_mirror_through_the_real_library(tmp_path, monkeypatch):
     assert np.array_equal(np.asarray(found.pictures.open(0)), np.asarray(picture(index[0])))
 
 
+# --- downloads ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def network(tmp_path, monkeypatch):
+    """torchvision's EuroSAT with a small archive in the place of the network; the times it was asked."""
+    spec = WRITERS["EuroSAT"](tmp_path / "published")
+    shutil.make_archive(str(tmp_path / "EuroSAT"), "zip", tmp_path / "published" / "eurosat")
+    asked = []
+
+    def archive(root, download):
+        asked.append(root)
+        place = Path(root, "eurosat")
+        if (place / "2750").exists():  # as torchvision has it: a folder that is there is whole
+            return
+        place.mkdir(parents=True, exist_ok=True)
+        if not (place / "EuroSAT.zip").exists():
+            shutil.copy(tmp_path / "EuroSAT.zip", place)
+        shutil.unpack_archive(place / "EuroSAT.zip", place)
+
+    monkeypatch.setattr(datasets, "EuroSAT", archive)
+    return spec, tmp_path / "data", asked
+
+
+def test_what_is_missing_is_downloaded_on_first_use(network, tmp_path, capsys):
+    spec, root, asked = network
+    with pytest.raises(DataError, match="Get EuroSAT"):
+        mtil.task(spec, root, tmp_path / "cache", 32, sources={"EuroSAT": "files"}, progress=False).test  # noqa: B018
+    assert not asked
+    task = mtil.task(spec, root, tmp_path / "cache", 32, progress=False)
+    assert (len(task.train), len(task.test), len(asked)) == (8, 2, 1)
+    assert "Downloading EuroSAT: 0.09 GB, licence: MIT" in capsys.readouterr().out
+    assert not list(root.rglob("*.zip")) and not list((root / ".unfinished").iterdir())
+    mtil.download(spec, root)
+    assert len(asked) == 1, "what is in place is left alone"
+
+
+def test_a_download_goes_on_after_it_was_cut_off(network):
+    spec, root, _ = network
+    place = download.staging(root, "EuroSAT") / "eurosat"
+    save(place / "2750" / "Forest" / "Forest_1.jpg", 1)  # extraction was stopped here
+    (place / "EuroSAT.zip").write_bytes(b"PK half an archive")
+    mtil.download(spec, root)
+    assert len(mtil.records(spec, "train", root, "files")) == 8
+
+
+def test_only_whole_archives_are_kept(tmp_path):
+    shutil.copytree(Path(__file__).parent / "benchmarks", tmp_path / "some" / "folder")
+    for kind in ("zip", "gztar"):
+        shutil.make_archive(str(tmp_path / "kept"), kind, tmp_path / "some")
+        shutil.make_archive(str(tmp_path / "cut"), kind, tmp_path / "some")
+    truncate(tmp_path / "cut.zip")
+    truncate(tmp_path / "cut.tar.gz")
+    download.keep_whole_archives(tmp_path)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["kept.tar.gz", "kept.zip"]
+
+
+def test_downloads_need_room(network, monkeypatch):
+    spec, root, asked = network
+    monkeypatch.setattr(cache.shutil, "disk_usage", lambda _: types.SimpleNamespace(free=10**8))
+    with pytest.raises(DataError, match=r"EuroSAT and its archives take 0\.2 GB.*GIFT_DATA"):
+        mtil.download(spec, root)
+    assert not asked
+
+
 def test_download_goes_through_torchvision(monkeypatch, tmp_path):
     calls = []
     monkeypatch.setattr(datasets, "DTD", lambda **arguments: calls.append(arguments))
     mtil.download(mtil.dataset("DTD"), tmp_path)
-    assert calls == [{"root": str(tmp_path), "download": True, "split": "train"}]
+    assert calls == [{"root": str(download.staging(tmp_path, "DTD")), "download": True, "split": "train"}]
+    mtil.download(mtil.dataset("SUN397"), tmp_path)  # the mirror is read, not downloaded before
 
     def fail(**_):
         raise OSError("404")
@@ -361,6 +474,17 @@ def test_download_goes_through_torchvision(monkeypatch, tmp_path):
     monkeypatch.setattr(datasets, "DTD", fail)
     with pytest.raises(DataError, match=r"could not be downloaded \(404\).*Get DTD"):
         mtil.download(mtil.dataset("DTD"), tmp_path)
+
+
+def test_cifar_is_fetched_without_pickles(monkeypatch, tmp_path):
+    def archive(url, root, md5):
+        assert url.endswith("cifar-100-binary.tar.gz") and len(md5) == 32
+        cifar100_binary(Path(root))
+
+    monkeypatch.setattr(datasets.utils, "download_and_extract_archive", archive)
+    spec = cifar100_binary(tmp_path / "elsewhere")
+    mtil.download(spec, tmp_path / "data")
+    assert len(mtil.records(spec, "train", tmp_path / "data")) == 6 and not mtil.absent(spec, tmp_path / "data")
 
 
 def test_torchvision_has_the_classes_that_download():
@@ -377,7 +501,7 @@ def test_task_reads_the_cache_and_needs_the_files_no_more(planes):
     assert task.train.images.batch(torch.tensor([2, 0])).shape == (2, 3, 32, 32)
     assert task.train.labels.tolist() == [0, 1, 0, 1]
     (root / "fgvc-aircraft-2013b").rename(root / "moved")
-    again = mtil.task(spec, root, root / "cache", size=32, progress=False)
+    again = mtil.task(spec, root, root / "cache", size=32, sources={"Aircraft": "files"}, progress=False)
     assert torch.equal(again.train.images.batch(torch.tensor([3])), task.train.images.batch(torch.tensor([3])))
     with pytest.raises(DataError, match="Get Aircraft"):
         again.test  # noqa: B018

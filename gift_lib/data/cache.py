@@ -119,13 +119,13 @@ def estimate(records: Records, size: int, native: bool = False, workers: int | N
     return Cost(n, round(total / len(index) * n), seconds / len(index) * n / workers)
 
 
-def require_space(folder: Path, needed: int) -> None:
+def require_space(folder: Path, needed: int, what: str = "the decoded images", setting: str = "GIFT_CACHE") -> None:
     """A DataError where the disk has less room than `needed` bytes."""
     free = shutil.disk_usage(make_folder(folder)).free
     if free < needed:
         raise DataError(
-            f"{folder} has {free / 1e9:.1f} GB free but the decoded images take {needed / 1e9:.1f} GB. "
-            "Free some space, or set GIFT_CACHE to a folder on a larger disk."
+            f"{folder} has {free / 1e9:.1f} GB free but {what} take {needed / 1e9:.1f} GB. "
+            f"Free some space, or set {setting} to a folder on a larger disk."
         )
 
 

@@ -17,6 +17,7 @@ import open_clip
 import torch
 
 from gift_lib.data import cache, names, readers
+from gift_lib.data import download as fetching
 from gift_lib.data.records import Records, from_files, split_digest, split_indices
 from gift_lib.errors import ConfigError, DataError, nearest
 from gift_lib.files import cache_root, digest, read_json
@@ -112,7 +113,8 @@ DATASETS: dict[str, Dataset] = {d.name: d for d in (
             advice="torchvision cannot download it since 2023; the address above tells where copies are."),
     Dataset("SUN397", "SUN397", 87_003, 21_751, "397 kinds of scenes", "research only", 39_500,
             "https://huggingface.co/datasets/1aurent/SUN397", "ClassName.txt, a/abbey/sun_aaalbzqrimafwbiv.jpg",
-            readers.sun397, split="cacc95f9deed84f8", mirror="1aurent/SUN397", prefer_mirror=True,
+            readers.sun397, split="cacc95f9deed84f8", prefer_mirror=True,
+            mirror="1aurent/SUN397@07ddcfe3001fcab521ad88230f2064dc335237e7",
             advice="The original address is dead since January 2026."),
 )}  # fmt: skip
 
@@ -201,7 +203,7 @@ def _read(spec: Dataset, split: str, root: Path, source: str) -> Records:
         if source == "files":
             found = spec.read(root / spec.folder, part, spec.classes, spec.folders)
         else:
-            found = readers.hub(source.removeprefix("hf:"), part, spec.classes)
+            found = readers.hub(source.removeprefix("hf:"), part, spec.classes, root / "mirrors")
     except readers.Missing as error:
         raise DataError(f"{error} {help_with(spec, root)}") from error
     if not spec.split:
@@ -238,10 +240,15 @@ def open_split(
     spec: Dataset, split: str, data_dir: str | os.PathLike | None = None, cache_dir: str | os.PathLike | None = None,
     size: int = SIZE, source: str = "auto", progress: bool = True,
 ) -> Split:  # fmt: skip
-    """A split, memory-mapped; decoded first where that has not been done (the cost is printed before)."""
+    """A split, memory-mapped; downloaded and decoded first where that has not been done (the cost is printed before).
+
+    With the source "files" nothing is downloaded.
+    """
     published(spec, split)
     folder = split_folder(spec, split, size, cache_dir)
     if not cache.stored(folder):
+        if source == "auto":
+            download(spec, data_dir)
         found = records(spec, split, data_dir, source)
         cache.announce(found, folder, size, spec.native, progress)
         cache.build(found, folder, size, spec.native, progress=progress)
@@ -322,28 +329,33 @@ def cost(
     return cache.Cost(images, round(images * 3 * area), seconds), spec.megabytes
 
 
+def copies(spec: Dataset, source: str = "auto") -> int:
+    """How often what is downloaded lies on the disk: a mirror's files a second time, as `datasets` maps them."""
+    return 2 if source.startswith("hf:") or (source == "auto" and spec.prefer_mirror) else 1
+
+
 # --- download -----------------------------------------------------------------------------------------------------
 
 
-CIFAR_URL = "https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz"
-CIFAR_MD5 = "03b5dce01913d631647c71ecec9e9cb8"
+def absent(spec: Dataset, data_dir: str | os.PathLike | None = None) -> bool:
+    """Whether nothing of the original files is in place."""
+    folder = data_root(data_dir) / spec.folder
+    return not any(folder.glob("*" if spec.folder else "cifar-100-*/*"))
 
 
 def download(spec: Dataset, data_dir: str | os.PathLike | None = None) -> None:
-    """Fetch the original files with torchvision, unless the data set's folder is there or the mirror serves it.
+    """Fetch the original files with torchvision unless some are in place; a mirror's are fetched when they are read.
 
-    CIFAR-100 is fetched in its binary version, which needs no unpickling.
+    What it takes is printed before. CIFAR-100 is fetched in its binary version, which needs no unpickling.
     """
-    from torchvision import datasets
-    from torchvision.datasets.utils import download_and_extract_archive
-
     root = data_root(data_dir)
     kind, arguments = spec.torchvision
+    if spec.prefer_mirror or not absent(spec, data_dir):
+        return
+    cache.require_space(root, 2 * spec.megabytes * 10**6, f"{spec.name} and its archives", "GIFT_DATA")
+    print(f"Downloading {spec.name}: {spec.megabytes / 1000:.2f} GB, licence: {spec.licence}, into {root}.", flush=True)
     try:
-        if spec.name == "CIFAR100" and not any((root / f"cifar-100-{v}").exists() for v in ("binary", "python")):
-            download_and_extract_archive(CIFAR_URL, str(root), md5=CIFAR_MD5)
-        elif kind:
-            getattr(datasets, kind)(root=str(root), download=True, **arguments)
+        fetching.fetch(spec.name, kind, arguments, root)
     except Exception as error:  # the network, the archive and torchvision raise many kinds
         raise DataError(f"{spec.name} could not be downloaded ({error}). {help_with(spec, root)}") from error
 

@@ -290,22 +290,33 @@ def matlab(path: Path, key: str) -> np.ndarray:
 # --- Hugging Face -------------------------------------------------------------------------------------------------
 
 
-def hub(source: str, split: str, classes: tuple[str, ...]) -> Records:
+def hub(source: str, split: str, classes: tuple[str, ...], keep: Path | None = None) -> Records:
     """The parquet files <split>-*.parquet of a hub repository ("owner/name" or "owner/name@revision") or a folder.
 
-    Needs the `datasets` library. Label names must be the protocol's up to spelling; their order may differ.
+    Needs the `datasets` library, which keeps a copy that it can map into memory in the folder `keep`. Label names
+    must be the protocol's up to spelling; their order may differ.
     """
-    table = hub_table(source, split)
+    table = hub_table(source, split, keep)
     image = next((c for c in ("image", "img") if c in table.features), None)
     label = next((c for c in ("label", "labels", "fine_label") if c in table.features), None)
     names = getattr(table.features.get(label), "names", None)
     if image is None or not names:
         raise DataError(f"{source} has no image column and label names. Choose another mirror as source.")
     to_label = match_names(names, classes, source)
-    return Records(Rows(source, table, image), [to_label[i] for i in table[label]])
+    labels = list(table[label])
+    if not all(isinstance(i, int) and 0 <= i < len(names) for i in labels):
+        raise DataError(f"{source} hides labels of {split}. Choose another mirror as source.")
+    return Records(Rows(source, undecoded(table, image), image), [to_label[i] for i in labels])
 
 
-def hub_table(source: str, split: str) -> Any:
+def undecoded(table: Any, column: str) -> Any:
+    """The table with a column's files as they are: the library would turn some pictures by what a camera noted."""
+    from datasets import Image
+
+    return table.cast_column(column, Image(decode=False))
+
+
+def hub_table(source: str, split: str, keep: Path | None = None) -> Any:
     try:
         import datasets
     except ImportError as error:
@@ -313,8 +324,9 @@ def hub_table(source: str, split: str) -> Any:
             f"the source {source} needs the `datasets` library. Run `pip install datasets`, or put the files in place."
         ) from error
     base = Path(source) if Path(source).exists() else f"hf://datasets/{source}"
+    files = {split: f"{base}/**/{'val*' if split == 'val' else split}-*.parquet"}  # some say "validation"
     try:
-        return datasets.load_dataset("parquet", data_files={split: f"{base}/**/{split}-*.parquet"}, split=split)
+        return datasets.load_dataset("parquet", data_files=files, split=split, cache_dir=keep and str(keep))
     except Exception as error:  # network, hub and cache errors have no common class
         raise DataError(
             f"{source} cannot be loaded ({error}). Check the network and the name, or choose another source."

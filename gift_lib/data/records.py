@@ -1,6 +1,7 @@
 """Encoded pictures with labels, before they are decoded: what a reader finds on disk."""
 
 import hashlib
+import io
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -90,10 +91,10 @@ class Rows:
 
     def open(self, i: int) -> Image.Image:
         try:
-            image = self.table[i][self.column]
-            image.load()
-            return image.convert("RGB")
-        except (OSError, SyntaxError, ValueError, AttributeError) as error:
+            cell = self.table[i][self.column]  # {"bytes": ..., "path": ...}
+            with Image.open(io.BytesIO(cell["bytes"]) if cell["bytes"] else cell["path"]) as image:
+                return image.convert("RGB")
+        except (OSError, SyntaxError, ValueError, AttributeError, Image.DecompressionBombError) as error:
             raise DataError(
                 f"row {i} of {self.origin} cannot be decoded ({error}). Delete the downloaded copy and prepare again."
             ) from error
