@@ -5,7 +5,8 @@ python -m gift_lib.caches clear decoded runs       remove some of it; it is made
 python -m gift_lib.caches clear --all              all but the original data sets, which are only removed by name
 
 The place is the environment variable GIFT_CACHE, else ~/.cache/gift. Decoded images may lie elsewhere (GIFT_DECODED),
-and so may the original data sets (GIFT_DATA).
+and so may the original data sets (GIFT_DATA). Weights and mirrors from the Hugging Face hub stay in the hub's own
+cache, which other programs share: it is listed, not cleared.
 """
 
 import argparse
@@ -15,6 +16,9 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from huggingface_hub import scan_cache_dir
+from huggingface_hub.constants import HF_HUB_CACHE
 
 from gift_lib.data.cache import GENERATED, images_root
 from gift_lib.data.mtil import data_root
@@ -91,6 +95,11 @@ def _at_work(folder: Path) -> bool:
     return False
 
 
+def hub_bytes(folder: str | Path = HF_HUB_CACHE) -> int:
+    """The size of the Hugging Face hub's cache, other programs' share included."""
+    return scan_cache_dir(folder).size_on_disk if Path(folder).is_dir() else 0
+
+
 def show() -> None:
     """Print the listing."""
     total = 0
@@ -103,6 +112,7 @@ def show() -> None:
         for e in found:
             print(f"    {e.bytes / 1e6:10.1f} MB {e.files:7} files  {e.path}")
     print(f"  {'in all':10} {total / 1e6:10.1f} MB")
+    print(f"  {'beside':10} {hub_bytes() / 1e6:10.1f} MB  {HF_HUB_CACHE} (`hf cache` lists and clears it)")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

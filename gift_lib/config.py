@@ -241,7 +241,8 @@ MINI = Experiment()
 #   time       GIFT, one order, on an H100: 40 min of drawing, 7 of training, 2 of evaluation (computed); on top the
 #              download and, once, some 15 minutes of decoding on 16 cores (computed)
 #   memory     GPU: 12 GB in training, 7 GB in drawing (computed); main memory: 4 GB
-#   disk       51 GB of data sets, 50 GB decoded, 5 GB of pictures, 3 GB of weights, 2.4 GB of state (computed)
+#   disk       93 GB of data sets (51 to download; what comes from mirrors is kept twice), 50 GB decoded, 5 GB of
+#              pictures, 3 GB of weights, 2.4 GB of state (computed)
 PAPER = MINI.replace(
     scale="paper", model="ViT-B-16-quickgelu/openai", pipeline="stable-diffusion-v1-5/stable-diffusion-v1-5",
     precision="bf16", steps=1000, batch_size=64, synthetic_batch_size=64, lr=1e-5,

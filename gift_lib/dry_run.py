@@ -239,7 +239,7 @@ def _now(device: torch.device) -> float:
 
 def _reset_peak(device: str) -> None:
     if device.startswith("cuda"):
-        torch.cuda.reset_peak_memory_stats()
+        torch.cuda.reset_peak_memory_stats(device)
 
 
 def picture_seconds(e: Experiment, device: str) -> tuple[float, str]:
@@ -308,15 +308,17 @@ def decoding(e: Experiment, tasks: Sequence[Task], runtime: Runtime) -> list[Lin
     """Downloads and the cache of decoded images, all data sets together."""
     from gift_lib.data import mtil
 
-    total, megabytes, size = Cost(0, 0, 0.0), 0, mtil.input_size(e.model)
+    total, megabytes, kept, size = Cost(0, 0, 0.0), 0, 0, mtil.input_size(e.model)
     for spec in (mtil.dataset(t.name) for t in tasks):
         todo = mtil.undecoded(spec, runtime.cache_dir, size)
-        cost, fetch = mtil.cost(spec, todo, runtime.data_dir, size, mtil.source_of(spec))
+        source = mtil.source_of(spec)
+        cost, fetch = mtil.cost(spec, todo, runtime.data_dir, size, source)
         total, megabytes = total + cost, megabytes + fetch
+        kept += fetch * mtil.copies(spec, source)
     lines = []
     if megabytes:
         amount = f"{megabytes / 1000:.1f} GB of data sets"
-        lines.append(Line("download", amount, 0.0, megabytes * 10**6, "their stated sizes; time unknown"))
+        lines.append(Line("download", amount, 0.0, kept * 10**6, "their stated sizes, mirrors twice; time unknown"))
     if total.images:
         how = "computed" if megabytes else "estimated from a sample"
         lines.append(Line("decode", f"{total.images} images", total.seconds, total.bytes, how))

@@ -107,7 +107,7 @@ def _row(record: Record) -> dict[str, Any]:
 def environment(device: str) -> dict[str, Any]:
     """Versions and kind of hardware, for the `run` block. No host names."""
     versions = {p: importlib.metadata.version(p) for p in PACKAGES if _installed(p)}
-    gpu = torch.cuda.get_device_name() if device.startswith("cuda") else None
+    gpu = torch.cuda.get_device_name(device) if device.startswith("cuda") else None
     return {
         "device": gpu or device,
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
@@ -119,7 +119,7 @@ def environment(device: str) -> dict[str, Any]:
 def peak_memory_bytes(device: str) -> int:
     """The most memory the process (or the GPU, when there is one) held at any moment, in bytes."""
     if device.startswith("cuda"):
-        return torch.cuda.max_memory_allocated()
+        return torch.cuda.max_memory_allocated(device)
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 

@@ -35,6 +35,18 @@ def test_everything_is_listed_once_by_kind(place, capsys):
     assert str(place) in out and all(kind in out for kind in caches.KINDS)
 
 
+def test_the_hubs_cache_is_listed_beside(place, capsys):
+    blob = place / "hub" / "models--a--b" / "blobs" / "0"
+    snapshot = place / "hub" / "models--a--b" / "snapshots" / ("1" * 40)
+    for folder in (blob.parent, snapshot):
+        folder.mkdir(parents=True)
+    blob.write_bytes(b"123")
+    (snapshot / "x.bin").symlink_to(blob)
+    assert caches.hub_bytes(place / "hub") == 3 and caches.hub_bytes(place / "nowhere") == 0
+    caches.show()
+    assert "`hf cache` lists and clears it" in capsys.readouterr().out
+
+
 def test_an_empty_cache_is_listed(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("GIFT_CACHE", str(tmp_path / "nowhere"))
     assert caches.main(["list"]) == 0 and "0.0 MB" in capsys.readouterr().out

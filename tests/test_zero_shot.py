@@ -40,7 +40,17 @@ def test_the_command(world, monkeypatch, capsys):
 
 def test_missing_data_is_one_line(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("GIFT_CACHE", str(tmp_path))
+    monkeypatch.setenv("GIFT_SOURCES", "Aircraft=files")  # nothing is downloaded
     monkeypatch.setattr(training, "load_clip", tiny_clip)
     assert zero_shot.main(["--scale", "paper", "--data", str(tmp_path / "nowhere")]) == 2
     err = capsys.readouterr().err
     assert "Get Aircraft" in err and len(err.strip().splitlines()) < 4
+
+
+def test_without_a_clone_ours_stand_alone(monkeypatch, tmp_path, capsys):
+    """In Colab the library is installed by itself: accuracies that took minutes are not thrown away."""
+    monkeypatch.setattr(zero_shot, "zero_shot", lambda *_: pd.Series({"DTD": 44.61}))
+    monkeypatch.setenv("GIFT_BOOK", str(tmp_path))
+    assert zero_shot.main(["--scale", "colab"]) == 0
+    told = capsys.readouterr()
+    assert "44.6" in told.out and "published" not in told.out and "Ours alone" in told.err
