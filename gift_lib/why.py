@@ -1,0 +1,136 @@
+"""Why methods stand in another order than published: rows of Table 1 with one change each, and what it turns."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+
+import pandas as pd
+
+from gift_lib import findings, metrics, sweeps, tables
+from gift_lib import published as paper
+from gift_lib.findings import ALPHA, Pair
+from gift_lib.metrics import Estimate
+from gift_lib.sweeps import Sweep
+
+SWEEP = "own-why"
+#: The three of the tables, and what Last is made of: what was learned, and what of it was forgotten.
+METRICS = (*paper.METRICS, "Learned", "Forgetting")
+#: What becomes of a reversed pair when one of its methods is changed.
+FATES = ("as published", "not told apart", "still reversed")
+
+
+def changes(sweep: Sweep) -> dict[str, str]:
+    """{variant: the row that it changes}, for variants named "ROW, what is changed"."""
+    rows = {v: v.partition(", ")[0] for v in sweep.variants}
+    return {v: row for v, row in rows.items() if row != v}
+
+
+def parts(frame: pd.DataFrame, scale: str = "mini") -> pd.DataFrame:
+    """Last, Learned and Forgetting of every row of Table 1 as text (percent, mean and interval).
+
+    Over n tasks Last = Learned - (n - 1) / n Forgetting: a low Last is one of two things, or both.
+    """
+    found = tables.estimates(frame, sweeps.load(tables.MAIN["I"], scale), ("Last", "Learned", "Forgetting"))
+    return pd.DataFrame(found).T.map(lambda e: str(e or "")).rename_axis("method")
+
+
+def effects(frame: pd.DataFrame, scale: str = "mini") -> pd.DataFrame:
+    """What each change does to its row: per metric the paired difference Δ over shared seeds, ± and n, and its p.
+
+    p is of a paired t test, corrected by Holm over the changes, metric by metric. Empty without records.
+    """
+    sweep = sweeps.load(SWEEP, scale)
+    found, changed = tables.by_variant(frame, sweep), changes(sweep)
+    blocks = {}
+    for m in METRICS:
+        deltas = {v: tables.compare(found, v, row, m) for v, row in changed.items()}
+        corrected = metrics.holm([e.p if e else None for e in deltas.values()])
+        lines = [_line(e, p) for e, p in zip(deltas.values(), corrected, strict=True)]
+        blocks[m] = pd.DataFrame(lines, index=list(deltas), columns=["Δ", "±", "n", "p"], dtype=float)
+    return pd.concat(blocks, axis=1).rename_axis("change")
+
+
+def _line(e: Estimate | None, p: float | None) -> tuple[float | None, ...]:
+    return (e.mean, e.half_width, e.n, p) if e else (None, None, 0, None)
+
+
+def shown(table: pd.DataFrame) -> pd.DataFrame:
+    """`effects` as text: Δ ± per metric, a star where p is below 0.05, then the seeds."""
+    text = {}
+    for m in METRICS:
+        stars = ["*" if p < ALPHA else "" for p in table[m]["p"]]
+        pairs = tables.pairs_of(table[m]["Δ"], table[m]["±"], sign=True)
+        text[f"Δ {m}"] = [f"{delta}{star}" for delta, star in zip(pairs, stars, strict=True)]
+    text["n"] = [f"{int(n)}" for n in table[METRICS[0]]["n"]]
+    return pd.DataFrame(text, index=table.index)
+
+
+def sentences(frame: pd.DataFrame, scale: str = "mini") -> list[str]:
+    """What each change does, in words, a list item per change; empty without records."""
+    table = effects(frame, scale)
+    have = table.index[table[METRICS[0]]["n"] > 0]
+    return [f"- **{v}.** {_sentence({m: table[m].loc[v] for m in METRICS})}" for v in have]
+
+
+def _sentence(rows: Mapping[str, pd.Series]) -> str:
+    said = {"raises": [], "lowers": [], "": []}
+    for m, row in rows.items():
+        clear = row["p"] < ALPHA
+        said[("raises" if row["Δ"] > 0 else "lowers") if clear else ""].append(_with(m, row["Δ"], row["±"]))
+    clauses = [f"{verb} {', '.join(found)}" for verb, found in said.items() if verb and found]
+    text = f"It {' and '.join(clauses)}. " if clauses else ""
+    return text + (f"Not told apart from no change: {', '.join(said[''])}." if said[""] else "")
+
+
+def _with(name: str, mean: float, half: float | None) -> str:
+    known = half is not None and half == half
+    return f"{name} ({mean:+.1f}{f' ± {half:.1f}' if known else ''})"
+
+
+def reversed_pairs(frame: pd.DataFrame, scale: str = "mini") -> list[Pair]:
+    """The pairs of Table 1 that stand in the reverse of the published order, metric by metric."""
+    return [p for m in paper.METRICS for p in findings.pairs(frame, "I", m, scale) if p.verdict == "reversed"]
+
+
+def fates(frame: pd.DataFrame, scale: str = "mini") -> list[tuple[Pair, dict[str, tuple[str, Estimate]]]]:
+    """Each reversed pair with, by change to one of its two methods, its fate and the difference under the change.
+
+    The difference is published better - published worse over shared seeds. A fate goes by its 95 % interval, without
+    a correction: this looks for reasons and tests no claim.
+    """
+    sweep = sweeps.load(SWEEP, scale)
+    found = tables.by_variant(frame, sweeps.load(tables.MAIN["I"], scale)) | tables.by_variant(frame, sweep)
+    return [(p, dict(_under(p, changes(sweep), found))) for p in reversed_pairs(frame, scale)]
+
+
+def _under(pair: Pair, changed: Mapping[str, str], found: Mapping) -> Iterator[tuple[str, tuple[str, Estimate]]]:
+    for v, row in changed.items():
+        if row in (pair.first, pair.second):
+            a, b = (v if row == name else name for name in (pair.first, pair.second))
+            e = tables.compare(found, a, b, pair.metric)
+            if e and e.low is not None:
+                yield v, (FATES[0] if e.low > 0 else FATES[2] if e.high < 0 else FATES[1], e)
+
+
+def explained(frame: pd.DataFrame, scale: str = "mini") -> list[str]:
+    """What becomes of the reversed pairs, in words: a count, then a list item per pair; empty without any."""
+    found = fates(frame, scale)
+    if not any(under for _, under in found):
+        return []
+    best = Counter(min((FATES.index(f) for f, _ in under.values()), default=2) for _, under in found)
+    text = f"Of {len(found)} reversed pairs {best[0]} stand as published under one of the changes, "
+    text += f"{best[1]} more can no longer be told apart under one, and {best[2]} stay reversed under all or have none."
+    return [text, "\n".join(_item(p, under) for p, under in found)]
+
+
+def _item(p: Pair, under: Mapping[str, tuple[str, Estimate]]) -> str:
+    text = f"- **{p.metric}**: {p.second} above {p.first} by {-p.ours.mean:.1f} (published {p.published:.1f} below)."
+    for fate in FATES:
+        changed = [_with(f"*{v}*", -e.mean, e.half_width) for v, (f, e) in under.items() if f == fate]
+        text += f" {fate.capitalize()} with {', '.join(changed)}." if changed else ""
+    return text
+
+
+def covered(sentences: Sequence[Sequence[int]], names: Sequence[Sequence[int]]) -> float:
+    """The share of names, in percent, of which every token occurs in some sentence."""
+    said = {token for sentence in sentences for token in sentence}
+    return 100 * sum(said.issuperset(name) for name in names) / len(names)
