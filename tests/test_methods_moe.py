@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from gift_lib.clip import encode_images, encode_texts
 from gift_lib.config import experiment
 from gift_lib.data.transforms import Preprocess
-from gift_lib.errors import ConfigError
+from gift_lib.errors import ConfigError, DataError
 from gift_lib.methods import ddas
 from gift_lib.methods.adapters import Routing
 from gift_lib.methods.base import seeded
@@ -272,6 +272,17 @@ def test_features(method):
     assert features(x).shape == (2, 256 * 13 * 13) and torch.equal(features(x), features(x))
     with pytest.raises(ConfigError, match="did you mean 'alexnet'"):
         ddas.features_of("alexnett", tiny_clip(), Routing())
+
+
+def test_without_alexnets_weights_the_remedy_names_features_that_exist(monkeypatch):
+    def unreachable(*_, **__):
+        raise OSError("no network")
+
+    monkeypatch.setattr(torch.hub, "load_state_dict_from_url", unreachable)
+    with pytest.raises(DataError, match="features to '(.+)'") as error:
+        ddas.features_of("alexnet", tiny_clip(), Routing())
+    named = str(error.value).split("features to '")[1].split("'")[0]
+    assert callable(ddas.features_of(named, tiny_clip(), Routing()))
 
 
 def test_towers_of_another_make_are_refused():

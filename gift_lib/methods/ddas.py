@@ -147,5 +147,5 @@ def _alexnet_weights() -> Mapping[str, Tensor]:
     except Exception as error:  # whatever urllib and torch.hub raise
         raise DataError(
             f"AlexNet's weights could not be fetched from {weights.url} ({type(error).__name__}). Put that file into "
-            f"{torch.hub.get_dir()}/checkpoints, or set method_options features to 'patches'."
+            f"{torch.hub.get_dir()}/checkpoints, or set method_options features to 'tower'."
         ) from error
