@@ -279,7 +279,7 @@ def test_without_alexnets_weights_the_remedy_names_features_that_exist(monkeypat
         raise OSError("no network")
 
     monkeypatch.setattr(torch.hub, "load_state_dict_from_url", unreachable)
-    with pytest.raises(DataError, match="features to '(.+)'") as error:
+    with pytest.raises(DataError, match="features to") as error:
         ddas.features_of("alexnet", tiny_clip(), Routing())
     named = str(error.value).split("features to '")[1].split("'")[0]
     assert callable(ddas.features_of(named, tiny_clip(), Routing()))
