@@ -105,6 +105,25 @@ def test_folders_that_do_not_fit(birds, tmp_path):
         make(tmp_path / "empty").train  # noqa: B018
 
 
+def test_a_class_without_pictures(birds, tmp_path):
+    (birds / "train" / "wren").mkdir()
+    with pytest.raises(DataError, match=r"train/wren has no images\. Put some there"):
+        make(birds).train  # noqa: B018
+    save(tmp_path / "set" / "a" / "0.png", 1)
+    (tmp_path / "set" / "b").mkdir()
+    with pytest.raises(DataError, match="set/b has no images"):
+        make(tmp_path / "set").test  # noqa: B018
+
+
+def test_train_and_val_alone_are_no_classes(birds):
+    """Without `test` the folders `train` and `val` are still splits, and what is missing is said."""
+    (birds / "test").rename(birds / "val")
+    task = make(birds)
+    assert task.classes == ("house sparrow", "robin") and (len(task.train), len(task.val)) == (6, 4)
+    with pytest.raises(DataError, match="test does not exist"):
+        task.test  # noqa: B018
+
+
 def test_a_picture_that_is_none(birds):
     (birds / "train" / "robin" / "1.jpg").write_text("not a picture")
     with pytest.raises(DataError, match=r"1\.jpg cannot be decoded"):

@@ -571,6 +571,16 @@ def test_prepare_verify_list_clear(two, capsys):
     assert main(["clear", "--all"]) == 0 and not list((two / "cache" / "images").iterdir())
 
 
+def test_no_download_means_no_mirror_either(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(mtil, "DATASETS", {n: mtil.dataset(n) for n in ("DTD", "SUN397")})
+    monkeypatch.setattr(readers, "hub", lambda *_: pytest.fail("asked the hub"))
+    monkeypatch.setattr(mtil, "download", lambda *_: pytest.fail("asked the network"))
+    arguments = ["--data", str(tmp_path / "data"), "--cache", str(tmp_path / "cache"), "--no-download"]
+    assert main(["prepare", *arguments]) == 1
+    err = capsys.readouterr().err
+    assert "Get DTD" in err and "Get SUN397" in err
+
+
 def test_prepare_goes_on_after_a_bad_data_set(two, capsys):
     truncate(two / "data" / "fgvc-aircraft-2013b" / "data" / "images" / "0000002.jpg")
     assert main(["prepare", "--size", "32"]) == 1

@@ -41,7 +41,7 @@ def parser() -> argparse.ArgumentParser:
         if name == "prepare":
             command.add_argument("--dry-run", action="store_true", help="say what it would cost and stop")
             command.add_argument("--val", action="store_true", help="published validation splits too")
-            command.add_argument("--no-download", action="store_true")
+            command.add_argument("--no-download", action="store_true", help="only what is there: no mirror either")
             command.add_argument("--workers", type=int, help="decoding threads")
         if name == "clear":
             command.add_argument("--all", action="store_true")
@@ -129,7 +129,9 @@ def missing(options: argparse.Namespace, spec: mtil.Dataset) -> list[str]:
 def prepare_one(options: argparse.Namespace, spec: mtil.Dataset) -> None:
     """Bring one data set's splits into the cache and verify them."""
     where, todo = source(options, spec), missing(options, spec)
-    if todo and not options.no_download and not where.startswith("hf:") and not mtil.there(spec, options.data):
+    if options.no_download and where == "auto":
+        where = "files"
+    if todo and where == "auto":
         mtil.download(spec, options.data)
     for split in todo:
         found = mtil.records(spec, split, options.data, where)

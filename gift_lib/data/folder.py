@@ -49,7 +49,7 @@ def task(
 
 
 def has_splits(path: Path) -> bool:
-    return (path / "train").is_dir() and (path / "test").is_dir()
+    return (path / "train").is_dir() and any((path / s).is_dir() for s in ("val", "test"))
 
 
 def class_folders(path: Path) -> list[str]:
@@ -99,7 +99,7 @@ def records(path: Path, split: str, folders: list[str]) -> Records:
     if not has_splits(path):
         if split == "val":
             raise DataError(f"{path} has no folder `val`. Make `train`, `val` and `test`, or use train or test.")
-        whole = readers.in_folders(path, labels)
+        whole = _every_class(readers.in_folders(path, labels), path, folders)
         return _filled(whole.subset(split_indices(len(whole))[split]), path, split)
     base = path / split
     if not base.is_dir():
@@ -107,7 +107,16 @@ def records(path: Path, split: str, folders: list[str]) -> Records:
     unknown = sorted(set(readers.subfolders(base)) - set(folders))
     if unknown:
         raise DataError(f"{base} has the class folder {unknown[0]!r} that train lacks. Rename or remove it.")
-    return _filled(readers.in_folders(base, labels), base, split)
+    found = _filled(readers.in_folders(base, labels), base, split)
+    return _every_class(found, base, folders) if split == "train" else found
+
+
+def _every_class(found: Records, path: Path, folders: list[str]) -> Records:
+    """The records, if some are of each class (or there are none at all, which `_filled` tells)."""
+    empty = sorted(set(range(len(folders))) - set(found.labels))
+    if len(found) and empty:
+        raise DataError(f"{path / folders[empty[0]]} has no images. Put some there, or remove the folder.")
+    return found
 
 
 def _filled(found: Records, path: Path, split: str) -> Records:
