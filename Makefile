@@ -50,6 +50,7 @@ main-job: install ## the run that the experiment page shows, through papermill
 
 html: install ## build the book, strictly, into _build/html
 	rm -rf _build/html _build/.doctrees
+	OMP_NUM_THREADS=1 $(PY) book/_ext/execute_ahead.py --jobs $(JOBS)
 	OMP_NUM_THREADS=1 $(BIN)/jupyter-book build . --toc book/_toc.yml --all -W --keep-going -n
 	@echo "The book is in _build/html/index.html; make serve shows it on http://localhost:$(PORT)"
 

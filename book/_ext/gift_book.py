@@ -26,15 +26,25 @@ def fingerprint(root: Path) -> str:
     return total.hexdigest()[:12]
 
 
-def prepare_execution(app: Sphinx, config: Config) -> None:
-    """Name the execution cache after the fingerprint, and let kernels import this clone's library."""
-    root = Path(app.srcdir)
-    config.gift_fingerprint = fingerprint(root)
-    config.nb_execution_cache_path = str(root / "_build" / ".execution" / config.gift_fingerprint)
+def cache_folder(root: Path) -> str:
+    """Where executed pages are kept: a folder named after the fingerprint, so that nothing stale is ever found."""
+    return str(root / "_build" / ".execution" / fingerprint(root))
+
+
+def set_environment(root: Path) -> None:
+    """Let kernels import this clone's library, and make figures and controls that need no kernel."""
     paths = [str(root), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
-    os.environ["GIFT_STATIC"] = "1"  # figures and controls that need no kernel
+    os.environ["GIFT_STATIC"] = "1"
     os.environ.setdefault("TQDM_DISABLE", "1")
+
+
+def prepare_execution(app: Sphinx, config: Config) -> None:
+    """Point the build to the cache of this very state of the book."""
+    root = Path(app.srcdir)
+    config.gift_fingerprint = fingerprint(root)
+    config.nb_execution_cache_path = cache_folder(root)
+    set_environment(root)
 
 
 def provenance(app: Sphinx, docname: str) -> str:
