@@ -297,8 +297,8 @@ def losses(record: Mapping, *, ax: Axes | None = None, terms: Sequence[str] = ()
     figure, axes = _panels(ax, len(names), 1, 1.3 * len(names) + 1.2, sharex=True)
     for k, (panel, term) in enumerate(zip(axes.flat, names, strict=True)):
         _loss_panel(panel, kept, term, SERIES_COLOURS[k % len(SERIES_COLOURS)], smooth)
-    axes[-1, 0].set_xticks([t + 0.5 for t in range(len(kept))], list(kept), rotation=60, ha="right",
-                           rotation_mode="anchor")  # fmt: skip
+    slant = {"rotation": 60, "ha": "right", "rotation_mode": "anchor"} if len(kept) > 4 else {}
+    axes[-1, 0].set_xticks([t + 0.5 for t in range(len(kept))], list(kept), **slant)
     axes[-1, 0].tick_params(axis="x", length=0)
     return figure
 
@@ -404,7 +404,8 @@ def points(
         if paper:
             _point_panel(row[1], {k: paper.get(k, {}) for k in numbers}, metric, default, marker="D",
                          color=SERIES_COLOURS[1], markerfacecolor="none")  # fmt: skip
-    axes[0, 0].set_title("ours, 95 % interval")
+    spread = any(_half(v) for row in numbers.values() for v in row.values() if v is not None)
+    axes[0, 0].set_title("ours, 95 % interval" if spread else "ours")
     if paper:
         axes[0, 1].set_title("published")
     return figure
@@ -493,7 +494,7 @@ def pictures(
     pixels, labels = _pixels(images, labels, limit)
     rows = -(-len(pixels) // columns)
     wrap = max(8, int(60 / columns))
-    texts = ["\n".join(textwrap.wrap(t, wrap)) for t in labels]
+    texts = ["\n".join(line for part in t.split("\n") for line in textwrap.wrap(part, wrap)) for t in labels]
     lines_of_text = max((t.count("\n") + 1 for t in texts), default=0)
     height = rows * (WIDTH / columns + 0.165 * lines_of_text) + 0.1
     figure, axes = _panels(ax, rows, columns, height)
