@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float, Int64, UInt8
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -78,4 +78,46 @@ def bars(series: Mapping[str, Mapping[str, float]], unit: str = "%") -> Figure:
     axis.set_xlabel(unit)
     axis.grid(axis="x")
     figure.legend(loc="outside upper center", ncols=len(series))
+    return figure
+
+
+@themed
+def own_and_other(similarities: Mapping[str, Float[Tensor, "n p"]], own: Int64[Tensor, " n"]) -> Figure:
+    """How alike pictures are to their own prompts, filled, and to the others, a line: one panel per set.
+
+    `similarities` is {set: pictures by prompts}; `own` is the column of each picture's own prompt.
+    """
+    figure = Drawing(figsize=(WIDTH, 1.1 * len(similarities) + 1.0), layout="constrained")
+    panels = figure.subplots(len(similarities), 1, sharex=True, squeeze=False)[:, 0]
+    every = torch.cat([s.flatten() for s in similarities.values()])
+    bins = np.linspace(float(every.min()), float(every.max()), 41)
+    for panel, (name, found) in zip(panels, similarities.items(), strict=True):
+        mine = torch.nn.functional.one_hot(own, found.shape[1]).bool()
+        look = {"bins": bins, "density": True}
+        panel.hist(found[~mine].numpy(), histtype="step", color=SERIES_COLOURS[5], label="other prompts", **look)
+        panel.hist(found[mine].numpy(), color=SERIES_COLOURS[1], label="own prompt", **look)
+        panel.set_title(name)
+        panel.set_yticks([])
+    panels[-1].set_xlabel("cosine similarity of picture and prompt")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
+    return figure
+
+
+@themed
+def landscape(groups: Mapping[str, Mapping[str, Float[Tensor, "n d"]]]) -> Figure:
+    """Embeddings, {group: {set: points}}: a panel per group, a marker per set.
+
+    The plane is that of the two directions in which the first sets of all groups together vary most.
+    """
+    first = torch.cat([next(iter(sets.values())) for sets in groups.values()])
+    plane = torch.linalg.svd(first - first.mean(dim=0), full_matrices=False)[2][:2].T
+    figure = Drawing(figsize=(WIDTH, WIDTH / len(groups) + 0.7), layout="constrained")
+    panels = figure.subplots(1, len(groups), sharex=True, sharey=True, squeeze=False)[0]
+    for panel, (title, sets) in zip(panels, groups.items(), strict=True):
+        for k, (name, points) in enumerate(sets.items()):
+            at = ((points - first.mean(dim=0)) @ plane).numpy()
+            panel.plot(*at.T, "oD^s"[k % 4], color=SERIES_COLOURS[k], markersize=4, alpha=0.8, label=name)
+        panel.set(title=title, xticks=[], yticks=[], aspect="equal")
+        panel.spines[:].set_visible(True)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(sets))
     return figure

@@ -47,3 +47,27 @@ def test_bars_show_every_value_in_the_given_order():
     assert [bar.get_width() for bar in axis.patches] == [30.0, 70.0]
     assert axis.lines[0].get_xdata().tolist() == [20.0, 10.0]
     assert [t.get_text() for t in axis.get_yticklabels()] == ["b", "a"]
+
+
+def test_own_prompts_are_told_from_others():
+    """Six pictures of three prompts: each panel counts 6 own pairs and 12 others, on shared bins."""
+    own = torch.arange(3).repeat_interleave(2)
+    near = torch.nn.functional.one_hot(own, 3).float()
+    figure = gallery.own_and_other({"drawn": near, "real": 0.5 * near}, own)
+    assert [panel.get_title() for panel in figure.axes] == ["drawn", "real"]
+    for panel, at in zip(figure.axes, (1.0, 0.5), strict=True):
+        filled = [bar for bar in panel.patches if hasattr(bar, "get_height") and bar.get_height() > 0]
+        (bar,) = filled
+        assert bar.get_x() - 1e-6 <= at <= bar.get_x() + bar.get_width() + 1e-6
+
+
+def test_landscape_shows_the_plane_in_which_the_first_sets_vary():
+    """Points that vary in two of five directions keep their distances; a set far outside the plane falls into it."""
+    flat = torch.zeros(8, 5).index_copy_(1, torch.tensor([1, 3]), torch.randn(8, 2))
+    above = flat + torch.tensor([9.0, 0, 0, 0, 0])
+    figure = gallery.landscape(
+        {"a": {"real": flat[:4], "drawn": above[:4]}, "b": {"real": flat[4:], "drawn": above[4:]}}
+    )
+    left, right = (np.concatenate([p.lines[k].get_xydata() for p in figure.axes]) for k in (0, 1))
+    assert np.allclose(left, right, atol=1e-5)
+    assert np.allclose(np.linalg.norm(left[0] - left[5]), float((flat[0] - flat[5]).norm()), atol=1e-5)
