@@ -54,6 +54,8 @@ CHUNK = 8
 #: Seeds tried for a picture before giving up.
 TRIES = 8
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+#: What the part that denoises may be called.
+DENOISERS = ("unet", "transformer")
 #: Parts of Stable Diffusion that draw nothing. The safety checker blackens pictures; black ones are replaced here.
 UNUSED = ("safety_checker", "feature_extractor", "image_encoder")
 
@@ -181,7 +183,7 @@ def load_pipeline(name: str, device: str = "cpu", precision: str = "fp32", compi
         with _without_bars():
             pipeline = DiffusionPipeline.from_pretrained(
                 folder, dtype=DTYPES[precision], use_safetensors=True, local_files_only=True,
-                variant="fp16" if files and all(".fp16." in f.name for f in files) else None, **without,
+                variant="fp16" if any(".fp16." in f.name for f in files) else None, **without,
             )  # fmt: skip
         _check_complete(pipeline, parts)
         pipeline.to(device, *([] if pipeline.dtype == DTYPES[precision] else [DTYPES[precision]]))
@@ -216,7 +218,8 @@ def _ready(pipeline: DiffusionPipeline, device: str, compiled: bool) -> Diffusio
     if device != "cpu" and hasattr(getattr(pipeline, "vae", None), "enable_slicing"):
         pipeline.vae.enable_slicing()  # a chunk's pictures are decoded one by one: the decoder needs the most memory
     if compiled:
-        pipeline.unet = torch.compile(pipeline.unet)
+        denoiser = next(n for n in DENOISERS if hasattr(pipeline, n))
+        setattr(pipeline, denoiser, torch.compile(getattr(pipeline, denoiser)))
     return pipeline
 
 
@@ -249,7 +252,7 @@ def _check_complete(pipeline: DiffusionPipeline, parts: Sequence[Path]) -> None:
     """Diffusers fills a missing tensor with random numbers and goes on: compare the counts of numbers."""
     for part in parts:
         module = getattr(pipeline, part.name)
-        if part.name in ("unet", "vae") and isinstance(module, torch.nn.Module):
+        if part.name in (*DENOISERS, "vae") and isinstance(module, torch.nn.Module):
             there = sum(_numel(f) for f in _weight_files(part))
             wanted = sum(t.numel() for t in module.state_dict().values())
             if there != wanted:
@@ -278,9 +281,13 @@ def _cached_digest(path: str, size: int, mtime: int) -> str:
 
 
 def native_size(folder: Path) -> int:
-    """The side in pixels that a pipeline was trained at."""
-    unet, vae = (read_json(folder / part / "config.json") for part in ("unet", "vae"))
-    return int(unet["sample_size"]) * 2 ** (len(vae["block_out_channels"]) - 1)
+    """The side in pixels that a pipeline was trained at; 1024 where its files do not say (some transformers)."""
+    denoiser = next((folder / n for n in DENOISERS if (folder / n).is_dir()), None)
+    if denoiser is None or not (folder / "vae").is_dir():
+        raise ConfigError(f"{folder} has no denoiser with an autoencoder: use another text-to-image pipeline.")
+    latents = read_json(denoiser / "config.json").get("sample_size")
+    blocks = read_json(folder / "vae" / "config.json").get("block_out_channels")
+    return int(latents) * 2 ** (len(blocks) - 1) if latents and blocks else 1024
 
 
 def processor(device: str) -> str:
@@ -288,6 +295,12 @@ def processor(device: str) -> str:
     if device.startswith("cuda"):
         return f"cuda {torch.cuda.get_device_name(device)}"
     return f"cpu {torch.backends.cpu.get_cpu_capability()}" if device == "cpu" else device
+
+
+def set_scheduler(pipeline: DiffusionPipeline, name: str) -> None:
+    """The sampler of that name; a pipeline trained by flow matching keeps its own, whose equation no other solves."""
+    if not type(pipeline.scheduler).__name__.startswith("FlowMatch"):
+        pipeline.scheduler = make_scheduler(name, pipeline.scheduler.config)
 
 
 def make_scheduler(name: str, config: Mapping[str, Any]):
@@ -326,7 +339,7 @@ class Painter:
         self.pipeline, self.sampler = pipeline, sampler
         self.encodes = isinstance(pipeline, StableDiffusionPipeline)
         self.embeddings: dict[str, Float[Tensor, "l d"]] = {}
-        pipeline.scheduler = make_scheduler(sampler.scheduler, pipeline.scheduler.config)
+        set_scheduler(pipeline, sampler.scheduler)
 
     def __call__(self, chunk: Sequence[Draw]) -> Float[Tensor, "b 3 h w"]:
         """At most `sampler.chunk` pictures on the CPU, values in [0, 1] (or not finite). Guidance up to 1 is off."""

@@ -11,6 +11,7 @@ from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 
+import diffusers
 import fixtures_diffusion
 import pytest
 import torch
@@ -21,6 +22,7 @@ from gift_lib import data, pictures, pool
 from gift_lib import generate as g
 from gift_lib.config import experiment
 from gift_lib.errors import ConfigError, DataError, NumericsError
+from gift_lib.files import write_json
 from gift_lib.generate import Draw, Painter, PipelineSpec, SyntheticSet, draws, generate
 from gift_lib.pool import ClassPool
 from gift_lib.tasks import Task, TensorImages
@@ -158,6 +160,41 @@ def test_another_make_of_pipeline_gets_the_texts(wanted, sampler):
             return SimpleNamespace(images=torch.stack(pixels))
 
     assert Painter(Other(), sampler)(wanted[:2]).shape == (2, 3, 16, 16)
+
+
+class Bare(DiffusionPipeline):
+    """A pipeline that has nothing but a scheduler."""
+
+    def __init__(self, scheduler):
+        super().__init__()
+        self.register_modules(scheduler=scheduler)
+
+
+@pytest.mark.parametrize("solver", ["PNDM", "FlowMatchEulerDiscrete"])
+def test_flow_matching_keeps_its_own_sampler(solver):
+    scheduler = getattr(diffusers, f"{solver}Scheduler")()
+    pipeline = Bare(scheduler)
+    g.set_scheduler(pipeline, "dpm++")
+    assert (pipeline.scheduler is scheduler) == solver.startswith("Flow")
+
+
+@pytest.mark.parametrize(
+    ("denoiser", "config", "side"),
+    [("unet", {"sample_size": 64}, 512), ("transformer", {"sample_size": 128}, 1024), ("transformer", {}, 1024)],
+)
+def test_the_side_of_a_pipelines_pictures(tmp_path, denoiser, config, side):
+    write_json(tmp_path / denoiser / "config.json", config)
+    with pytest.raises(ConfigError, match="no denoiser with an autoencoder"):
+        g.native_size(tmp_path)
+    write_json(tmp_path / "vae" / "config.json", {"block_out_channels": [128, 256, 512, 512]})
+    assert g.native_size(tmp_path) == side
+
+
+def test_a_transformer_is_compiled_too(monkeypatch):
+    monkeypatch.setattr(torch, "compile", lambda module: f"compiled {module}")
+    pipeline = Bare(diffusers.PNDMScheduler())
+    pipeline.transformer = "it"
+    assert g._ready(pipeline, "cpu", compiled=True).transformer == "compiled it"
 
 
 def test_sampler_parts_all_matter(sampler):
@@ -458,6 +495,19 @@ def test_a_broken_pipeline_is_one_clear_error(folder, tmp_path, name):
     change(tmp_path / "p")
     with pytest.raises(DataError, match=told):
         g.load_pipeline(str(tmp_path / "p"))
+
+
+@pytest.mark.parametrize("parts", [("unet",), ("unet", "vae", "text_encoder")])
+def test_parts_of_a_download_may_be_fp16_files(folder, tmp_path, parts):
+    """A hub id is downloaded with `variant="fp16"`: parts that have no such file come as they are."""
+    copy = shutil.copytree(folder, tmp_path / "mixed")
+    for part in parts:
+        (file,) = (copy / part).glob("*.safetensors")
+        file.rename(file.with_suffix(".fp16.safetensors"))
+    made, plain = g.load_pipeline(str(copy)), g.load_pipeline(str(folder))
+    for part in ("unet", "vae", "text_encoder"):
+        pairs = zip(getattr(made, part).state_dict().values(), getattr(plain, part).state_dict().values(), strict=True)
+        assert all(torch.equal(a, b) for a, b in pairs)
 
 
 def test_the_weights_digest_names_the_files_contents(folder, tmp_path):
