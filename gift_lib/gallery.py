@@ -70,9 +70,10 @@ def bars(series: Mapping[str, Mapping[str, float]], unit: str = "%") -> Figure:
     places = np.arange(len(names))
     axis.barh(places, [values[n] for n in names], height=0.6, color=SERIES_COLOURS[0], label=main)
     for k, (title, marks) in enumerate(others, start=1):
-        axis.plot([marks[n] for n in names], places, "D", color=SERIES_COLOURS[k], label=title)
+        axis.plot([marks[n] for n in names], places, "Do^s"[(k - 1) % 4], color=SERIES_COLOURS[k], label=title)
     for place, name in zip(places, names, strict=True):
-        axis.annotate(f"{values[name]:.0f}", (values[name], place), (4, 0), textcoords="offset points", va="center")
+        end = max(one[name] for one in series.values())
+        axis.annotate(f"{values[name]:.0f}", (end, place), (6, 0), textcoords="offset points", va="center")
     axis.set_yticks(places, names)
     axis.invert_yaxis()
     axis.set_xlabel(unit)

@@ -20,6 +20,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Circle, Rectangle
+from matplotlib.ticker import MaxNLocator
 
 from gift_lib import metrics, published
 from gift_lib.errors import ConfigError, DataError, nearest
@@ -54,6 +55,7 @@ THEMES = {
 WIDTH = 5.0  # inches: at 11 points, text keeps about 11 CSS pixels on a 360 pixel wide screen
 _CMAP = "viridis"
 _GAP = 0.35  # between the zero-shot row and R
+SHORT = 4  # up to so many tasks their names stand side by side
 
 
 class Drawing(Figure):
@@ -142,16 +144,16 @@ def heatmap(record: Mapping, *, ax: Axes | None = None, numbers: bool = True, la
     tasks, R, zero = _matrix_of(record)
     n = len(tasks)
     figure, ax = _axis(ax, height=WIDTH * (n + 3.5) / (n + 3) + 0.5)
-    scale = Normalize(0, 100)
+    size = 0 if not numbers else 9 if n > SHORT else 12
     for j in range(n):
-        _cell(ax, j, -1 - _GAP, zero[j], scale, "zero-shot", numbers)
+        _cell(ax, j, -1 - _GAP, zero[j], "zero-shot", size)
     for i, j in itertools.product(range(n), range(n)):
         kind = "zero-shot" if j > i else "current" if j == i else "learned"
-        _cell(ax, j, i, R[i, j], scale, kind, numbers)
+        _cell(ax, j, i, R[i, j], kind, size)
     ax.set(xlim=(-0.6, n - 0.4), ylim=(n - 0.4, -1.6 - _GAP), aspect="equal")
     ax.set_yticks([-1 - _GAP, *range(n)], ["zero-shot", *tasks] if labels else ["0", *range(1, n + 1)])
-    ax.set_xticks(range(n), tasks if labels else range(1, n + 1), rotation=60 if labels else 0,
-                  ha="right" if labels else "center", rotation_mode="anchor")  # fmt: skip
+    slant = {"rotation": 60, "ha": "right", "rotation_mode": "anchor"} if labels and n > SHORT else {}
+    ax.set_xticks(range(n), tasks if labels else range(1, n + 1), **slant)
     ax.set(xlabel="accuracy (%) on", ylabel="after training on")
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
@@ -170,17 +172,17 @@ def _matrix_of(record: Mapping) -> tuple[list[str], np.ndarray, np.ndarray]:
     return tasks, R, zero
 
 
-def _cell(ax: Axes, x: int, y: float | int, value: float, scale: Normalize, kind: str, numbers: bool) -> None:
-    face = mpl.colormaps[_CMAP](scale(value))
+def _cell(ax: Axes, x: int, y: float | int, value: float, kind: str, size: int) -> None:
+    face = mpl.colormaps[_CMAP](Normalize(0, 100)(value))
     if kind == "zero-shot":
         ax.add_patch(Circle((x, y), 0.45, facecolor=face))
     else:
         ax.add_patch(Rectangle((x - 0.46, y - 0.46), 0.92, 0.92, facecolor=face))
     if kind == "current":
         ax.add_patch(Rectangle((x - 0.46, y - 0.46), 0.92, 0.92, fill=False, edgecolor="#d55e00", linewidth=2.2))
-    if numbers:
+    if size:
         ink = "black" if luminance(face[:3]) > 0.18 else "white"
-        ax.text(x, y, f"{value:.0f}", ha="center", va="center", color=ink, fontsize=9)
+        ax.text(x, y, f"{value:.0f}", ha="center", va="center", color=ink, fontsize=size)
 
 
 def _matrix_legend(ax: Axes) -> None:
@@ -297,7 +299,7 @@ def losses(record: Mapping, *, ax: Axes | None = None, terms: Sequence[str] = ()
     figure, axes = _panels(ax, len(names), 1, 1.3 * len(names) + 1.2, sharex=True)
     for k, (panel, term) in enumerate(zip(axes.flat, names, strict=True)):
         _loss_panel(panel, kept, term, SERIES_COLOURS[k % len(SERIES_COLOURS)], smooth)
-    slant = {"rotation": 60, "ha": "right", "rotation_mode": "anchor"} if len(kept) > 4 else {}
+    slant = {"rotation": 60, "ha": "right", "rotation_mode": "anchor"} if len(kept) > SHORT else {}
     axes[-1, 0].set_xticks([t + 0.5 for t in range(len(kept))], list(kept), **slant)
     axes[-1, 0].tick_params(axis="x", length=0)
     return figure
@@ -400,18 +402,18 @@ def points(
     height = (0.33 * len(numbers) + 0.7) * len(names) + 0.3
     figure, axes = _panels(ax, len(names), columns, height, sharey=True)
     for row, metric in zip(axes, names, strict=True):
-        _point_panel(row[0], numbers, metric, default, marker="o", color=SERIES_COLOURS[0])
+        _point_panel(row[0], numbers, metric, default, bool(paper), marker="o", color=SERIES_COLOURS[0])
         if paper:
-            _point_panel(row[1], {k: paper.get(k, {}) for k in numbers}, metric, default, marker="D",
+            _point_panel(row[1], {k: paper.get(k, {}) for k in numbers}, metric, default, True, marker="D",
                          color=SERIES_COLOURS[1], markerfacecolor="none")  # fmt: skip
     spread = any(_half(v) for row in numbers.values() for v in row.values() if v is not None)
-    axes[0, 0].set_title("ours, 95 % interval" if spread else "ours")
+    axes[0, 0].set_title("ours, 95 % interval" if spread else "ours" if paper else "")
     if paper:
         axes[0, 1].set_title("published")
     return figure
 
 
-def _point_panel(panel: Axes, numbers: Numbers, metric: str, default: str, **look: Any) -> None:
+def _point_panel(panel: Axes, numbers: Numbers, metric: str, default: str, beside: bool, **look: Any) -> None:
     settings = list(numbers)
     for y, name in enumerate(settings):
         if name == default:
@@ -422,6 +424,7 @@ def _point_panel(panel: Axes, numbers: Numbers, metric: str, default: str, **loo
     panel.set_yticks(range(len(settings)), settings)
     panel.set(ylim=(len(settings) - 0.45, -0.55), xlabel=f"{metric} (%)")
     panel.margins(x=0.12)
+    panel.xaxis.set_major_locator(MaxNLocator(3 if beside else 6))
     panel.grid(axis="x")
     panel.set_axisbelow(True)
 
@@ -448,8 +451,9 @@ def lines(
     ax.set(xlabel=xlabel, ylabel=ylabel)
     ax.grid()
     ax.set_axisbelow(True)
-    if len(series) > 1:
-        ax.legend()
+    if len(series) > 1:  # above the axes: inside, it would lie on a curve
+        columns = 3 if sum(map(len, series)) < 40 else 2
+        ax.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=columns, columnspacing=1.2, borderaxespad=0.2)
     return figure
 
 

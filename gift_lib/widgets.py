@@ -27,7 +27,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
-from gift_lib import metrics, plots, tables
+from gift_lib import metrics, plots, published, tables
 from gift_lib.config import Experiment
 from gift_lib.errors import ConfigError, DataError
 from gift_lib.files import digest
@@ -147,6 +147,7 @@ def explorer(frame: pd.DataFrame, made_up: Mapping | None = None, scale: str = "
     runs = explorer_runs(frame, scale)
     if made_up is not None:
         runs = [_run("made up", "none", "none", made_up), *runs]
+    runs.sort(key=lambda run: run["method"] != published.title("gift"))  # what is shown at first
     if not runs:
         return Markdown(" ".join(tables.status(frame, name, scale) for name in tables.MAIN.values()))
     return _live_explorer(runs) if live() else HTML(_explorer_page(runs))

@@ -77,8 +77,10 @@ def test_the_explorer_has_every_record_and_the_numbers_of_the_library(page):
     R = [[80.0, 60.0], [70.0, 90.0]]
     made_up = {"tasks": ["x", "</script>"], "R": R, "zero_shot": [1.0, 2.0]}
     runs = embedded(widgets.explorer(kept, made_up))["runs"]
-    assert runs[0]["tasks"] == ["x", "</script>"]
-    assert runs[0]["numbers"]["Transfer"] == 60.0
+    assert runs[0]["method"] == "GIFT"
+    (invented,) = [r for r in runs if r["method"] == "made up"]
+    assert invented["tasks"] == ["x", "</script>"]
+    assert invented["numbers"]["Transfer"] == 60.0
     assert {r["method"] for r in runs} == {"made up", "GIFT", "ZSCL"}
     gift = [r for r in runs if r["method"] == "GIFT"]
     assert [r["seed"] for r in gift] == ["mean of 10", *map(str, range(10))]
