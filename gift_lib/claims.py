@@ -41,7 +41,7 @@ class Comparison:
     def __str__(self) -> str:
         name_a, name_b = (v.partition("/")[2] for v in (self.a, self.b))
         if self.test == "above":
-            return f"{self.metric} of {name_a} above {self.margin:g}"
+            return f"{self.metric} with {name_a} above {self.margin:g}"
         by = f" by more than {self.margin:g}" if self.margin else ""
         said = {"equal": f"within {self.margin:g} of", "not lower": f"at most {self.margin:g} below"}
         said |= {test: f"{test}{by} than with" for test in ("higher", "lower")}

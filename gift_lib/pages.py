@@ -33,7 +33,8 @@ def evidence(sweep: str, scale: str = "mini") -> Markdown:
 
 def _two(table: pd.DataFrame) -> list[str]:
     """Levels, then differences with their tests: one table of both is wider than a screen."""
-    return [tables.markdown(part) for part in tables.halves(tables.pretty(table))]
+    parts = [part.rename(columns={"published": "paper"}, level=1) for part in tables.halves(tables.pretty(table))]
+    return [tables.markdown(part).replace(" ± ", "\u00a0±\u00a0").replace("| -", "| \u2212") for part in parts]
 
 
 def table(order: str, scale: str = "mini") -> Markdown:

@@ -166,7 +166,7 @@ def _exact(method: str, levels: dict[int, float]) -> list[dict]:
 def test_pages_show_effect_interval_and_seeds(evidence):
     judged = claims.judge(claim(last("GIFT", "ZSCL"), last("GIFT", "", "above", 69.0)), evidence)
     shown = claims.details(judged)
-    assert list(shown.index) == ["Last with GIFT higher than with ZSCL", "Last of GIFT above 69"]
+    assert list(shown.index) == ["Last with GIFT higher than with ZSCL", "Last with GIFT above 69"]
     assert shown["effect"].iloc[0].startswith("+") and " to +" in shown["effect"].iloc[0]
     assert shown["published"].tolist() == ["+2.4", ""] and shown["seeds"].tolist() == ["10", "10"]
     row = claims.table([judged]).loc["text"]
