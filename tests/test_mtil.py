@@ -321,8 +321,7 @@ def test_mirror_with_other_spelling_and_order(monkeypatch, tmp_path):
     classes = ("abbey", "apse/indoor", "wine cellar/bottle storage")
     spec = small("SUN397", train=8, test=2, classes=classes)
     found = mtil.records(spec, "train", tmp_path)  # auto: no files there, so the mirror
-    address = f"hf://datasets/{spec.mirror}/**/train-*.parquet"
-    assert asked == {"train": address, "cache": str(tmp_path / "mirrors")}
+    assert asked == {"whole": f"hf://datasets/{spec.mirror}/**/*.parquet", "cache": str(tmp_path / "mirrors")}
     assert re.fullmatch(r"1aurent/SUN397@[0-9a-f]{40}", spec.mirror), "the order of its rows decides the split"
     ours = [{0: 2, 1: 0, 2: 1}[i] for i in table.labels]
     assert list(found.labels) == [ours[i] for i in split_indices(10)["train"]]
@@ -334,6 +333,21 @@ def test_mirror_with_other_classes(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "datasets", fake)
     with pytest.raises(DataError, match="'volcano'"):
         mtil.records(small("SUN397", classes=("abbey", "apse")), "train", tmp_path, "hf:a/b")
+
+
+def test_mirror_that_names_folders_and_divides_otherwise(monkeypatch, tmp_path):
+    """EuroSAT's mirrors say "Annual Crop" or "AnnualCrop" and have splits of their own: all of it is divided anew."""
+    table = Table(["Forest", "Annual Crop"], [0, 1, 1, 0, 1, 0, 0, 1, 1, 0])
+    monkeypatch.setitem(sys.modules, "datasets", library(lambda *_, **__: table))
+    spec = small("EuroSAT", train=8, test=2, classes=("annual crop land", "forest"), folders=("AnnualCrop", "Forest"))
+    found = mtil.records(spec, "test", tmp_path, "hf:a/b")
+    assert list(found.labels) == [1 - table.labels[i] for i in split_indices(10)["test"]]
+
+
+@pytest.mark.parametrize("spec", mtil.DATASETS.values(), ids=list(mtil.DATASETS))
+def test_letters_and_digits_tell_classes_apart(spec):
+    for known in (spec.classes, spec.folders or spec.classes):
+        assert readers.match_names(list(known), spec.classes, "x", spec.folders) == list(range(len(spec.classes)))
 
 
 def test_mirror_that_hides_labels(monkeypatch, tmp_path):

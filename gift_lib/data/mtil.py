@@ -78,7 +78,7 @@ DATASETS: dict[str, Dataset] = {d.name: d for d in (
             readers.aircraft, val=3333, torchvision=("FGVCAircraft", {"split": "train"})),
     Dataset("Caltech101", "caltech101", 6941, 1736, "101 kinds of objects", "CC BY 4.0", 137,
             "https://data.caltech.edu/records/mzrjq-6wc02", "101_ObjectCategories/accordion/image_0001.jpg",
-            readers.caltech101, split="0b9e75f00f149afd", torchvision=("Caltech101", {}),
+            readers.caltech101, split="0b9e75f00f149afd", torchvision=("Caltech101", {}), mirror="flwrlabs/caltech101",
             advice="Extract caltech-101.zip and the 101_ObjectCategories.tar.gz in it."),
     Dataset("CIFAR100", "", 50_000, 10_000, "100 kinds of things, 32 x 32", "none stated", 169,
             "https://www.cs.toronto.edu/~kriz/cifar.html",
@@ -90,7 +90,8 @@ DATASETS: dict[str, Dataset] = {d.name: d for d in (
             readers.dtd, val=1880, torchvision=("DTD", {"split": "train"})),
     Dataset("EuroSAT", "eurosat", 21_600, 5400, "10 kinds of land from a satellite, 64 x 64", "MIT", 94,
             "https://github.com/phelber/EuroSAT", "2750/AnnualCrop/AnnualCrop_1.jpg",
-            readers.eurosat, split="2a98fece1276228d", native=True, torchvision=("EuroSAT", {})),
+            readers.eurosat, split="2a98fece1276228d", native=True, torchvision=("EuroSAT", {}),
+            mirror="timm/eurosat-rgb@45672726cb506066e5b3f51425158040acc1a985"),
     Dataset("Flowers", "flowers-102", 1020, 6149, "102 kinds of flowers", "none stated", 345,
             "https://www.robots.ox.ac.uk/~vgg/data/flowers/102/", "setid.mat, imagelabels.mat, jpg/image_00001.jpg",
             readers.flowers, val=1020, torchvision=("Flowers102", {"split": "train"})),
@@ -158,6 +159,8 @@ def input_size(model: str) -> int:
 def help_with(spec: Dataset, root: Path) -> str:
     """Where to get a data set, where to put it, in which layout."""
     mirror = f", or set GIFT_SOURCES={spec.name}=hf:{spec.mirror}" if spec.mirror else ""
+    if spec.mirror and spec.split:
+        mirror += " (the same pictures in another order, so that the random split has other members)"
     return (
         f"Get {spec.name} ({spec.megabytes / 1000:.1f} GB) from {spec.home} and put it into {root / spec.folder} "
         f"as {spec.layout}, or run `python -m gift_lib.data prepare {spec.name}`{mirror}. {spec.advice}".strip()
@@ -198,12 +201,12 @@ def _resolve(spec: Dataset, root: Path, source: str) -> str:
 
 def _read(spec: Dataset, split: str, root: Path, source: str) -> Records:
     """All of the data set where the split is random, else the split's own records."""
-    part = "train" if spec.split and source != "files" else split
+    part, keep = "whole" if spec.split else split, root / "mirrors"
     try:
         if source == "files":
             found = spec.read(root / spec.folder, part, spec.classes, spec.folders)
         else:
-            found = readers.hub(source.removeprefix("hf:"), part, spec.classes, root / "mirrors")
+            found = readers.hub(source.removeprefix("hf:"), part, spec.classes, spec.folders, keep)
     except readers.Missing as error:
         raise DataError(f"{error} {help_with(spec, root)}") from error
     if not spec.split:

@@ -290,11 +290,14 @@ def matlab(path: Path, key: str) -> np.ndarray:
 # --- Hugging Face -------------------------------------------------------------------------------------------------
 
 
-def hub(source: str, split: str, classes: tuple[str, ...], keep: Path | None = None) -> Records:
+def hub(
+    source: str, split: str, classes: tuple[str, ...], folders: tuple[str, ...] = (), keep: Path | None = None
+) -> Records:
     """The parquet files <split>-*.parquet of a hub repository ("owner/name" or "owner/name@revision") or a folder.
 
-    Needs the `datasets` library, which keeps a copy that it can map into memory in the folder `keep`. Label names
-    must be the protocol's up to spelling; their order may differ.
+    With the split "whole" all parquet files, of whatever split, in the order of their names. Needs the `datasets`
+    library, which keeps a copy that it can map into memory in the folder `keep`. Label names must be the protocol's,
+    or those of its folders, up to spelling; their order may differ.
     """
     table = hub_table(source, split, keep)
     image = next((c for c in ("image", "img") if c in table.features), None)
@@ -302,7 +305,7 @@ def hub(source: str, split: str, classes: tuple[str, ...], keep: Path | None = N
     names = getattr(table.features.get(label), "names", None)
     if image is None or not names:
         raise DataError(f"{source} has no image column and label names. Choose another mirror as source.")
-    to_label = match_names(names, classes, source)
+    to_label = match_names(names, classes, source, folders)
     labels = list(table[label])
     if not all(isinstance(i, int) and 0 <= i < len(names) for i in labels):
         raise DataError(f"{source} hides labels of {split}. Choose another mirror as source.")
@@ -324,7 +327,8 @@ def hub_table(source: str, split: str, keep: Path | None = None) -> Any:
             f"the source {source} needs the `datasets` library. Run `pip install datasets`, or put the files in place."
         ) from error
     base = Path(source) if Path(source).exists() else f"hf://datasets/{source}"
-    files = {split: f"{base}/**/{'val*' if split == 'val' else split}-*.parquet"}  # some say "validation"
+    pattern = {"whole": "*", "val": "val*-*"}.get(split, f"{split}-*")  # some say "validation"
+    files = {split: f"{base}/**/{pattern}.parquet"}
     try:
         return datasets.load_dataset("parquet", data_files=files, split=split, cache_dir=keep and str(keep))
     except Exception as error:  # network, hub and cache errors have no common class
@@ -333,9 +337,9 @@ def hub_table(source: str, split: str, keep: Path | None = None) -> Any:
         ) from error
 
 
-def match_names(names: list[str], classes: tuple[str, ...], source: str) -> list[int]:
+def match_names(names: list[str], classes: tuple[str, ...], source: str, folders: tuple[str, ...] = ()) -> list[int]:
     """For each label of a mirror, the protocol's label; names are compared by their letters and digits."""
-    ours = {_plain(c): i for i, c in enumerate(classes)}
+    ours = {_plain(n): i for known in (folders, classes) for i, n in enumerate(known)}
     labels = [ours.get(_plain(n)) for n in names]
     if sorted(i for i in labels if i is not None) != list(range(len(classes))) or None in labels:
         odd = next((n for n, i in zip(names, labels, strict=True) if i is None), f"{len(names)} names")
@@ -344,4 +348,4 @@ def match_names(names: list[str], classes: tuple[str, ...], source: str) -> list
 
 
 def _plain(name: str) -> str:
-    return re.sub("[^a-z0-9]+", " ", re.sub("^/[a-z]/", "", name.lower())).strip()
+    return re.sub("[^a-z0-9]+", "", re.sub("^/[a-z]/", "", name.lower()))
