@@ -1,5 +1,6 @@
 """Where tensors live: the CPU, a GPU, Apple's MPS; and what makes a run there repeat."""
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,6 +8,8 @@ from contextlib import contextmanager
 import torch
 
 from gift_lib.errors import ConfigError, nearest
+
+log = logging.getLogger(__name__)
 
 KINDS = ("cpu", "cuda", "mps")
 
@@ -31,6 +34,13 @@ def find_device(name: str = "auto") -> str:
 
 def _called(kind: str) -> str:
     return "GPU" if kind == "cuda" else "Apple GPU"
+
+
+def warn_of_emulation(device: str, precision: str) -> None:
+    """Say so where a GPU has no bf16 (a T4, a V100): torch then emulates it, many times slower than fp16."""
+    asked = device.startswith("cuda") and precision == "bf16"
+    if asked and not torch.cuda.is_bf16_supported(including_emulation=False):
+        log.warning('this GPU has no bf16 and would emulate it slowly. Use precision="fp16".')
 
 
 @contextmanager

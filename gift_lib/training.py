@@ -21,7 +21,7 @@ from gift_lib.clip import gradient_checkpointing
 from gift_lib.clip import load as load_clip
 from gift_lib.config import Experiment
 from gift_lib.data.cache import train_view
-from gift_lib.device import deterministic, find_device
+from gift_lib.device import deterministic, find_device, warn_of_emulation
 from gift_lib.errors import NumericsError
 from gift_lib.evaluation import evaluate
 from gift_lib.files import cache_root
@@ -301,6 +301,7 @@ def _resume(method: Method, learner: Learner, done: Progress) -> None:
 def build_method(e: Experiment, runtime: Runtime, task_count: int) -> Method:
     """The experiment's method over the pre-trained CLIP, with the reference data that it may ask for."""
     device = torch.device(runtime.device)
+    warn_of_emulation(runtime.device, e.precision)
     clip = load_clip(e.model, runtime.device, e.precision)
     if e.checkpoint_activations:
         gradient_checkpointing(clip.model)

@@ -12,7 +12,7 @@ from tqdm.auto import tqdm
 from gift_lib import generate as g
 from gift_lib.ahead import ahead
 from gift_lib.config import experiment
-from gift_lib.device import deterministic, find_device
+from gift_lib.device import deterministic, find_device, warn_of_emulation
 from gift_lib.errors import ConfigError
 from gift_lib.pictures import Draw, PictureCache, Sampler
 from gift_lib.training import Runtime
@@ -55,6 +55,15 @@ def test_a_device_that_is_not_there(machine, name, told):
     machine()
     with pytest.raises(ConfigError, match=told):
         find_device(name)
+
+
+@pytest.mark.parametrize(("device", "precision", "has", "warned"), [
+    ("cuda", "bf16", False, True), ("cuda:1", "bf16", True, False), ("cuda", "fp16", False, False),
+    ("cpu", "bf16", False, False)])  # fmt: skip
+def test_a_gpu_without_bf16_is_told(monkeypatch, caplog, device, precision, has, warned):
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: has)
+    warn_of_emulation(device, precision)
+    assert ('Use precision="fp16"' in caplog.text) is warned
 
 
 def test_a_gpu_too_many(machine):
@@ -158,7 +167,7 @@ def test_prompts_are_split_over_the_gpus(machine, monkeypatch, tmp_path):
     monkeypatch.setattr(g, "_work", work)
     monkeypatch.setattr(g.multiprocessing, "parent_process", lambda: SimpleNamespace(is_alive=lambda: True))
     chunks = [[Draw(f"p{i}", k) for k in range(2)] for i in range(40)]
-    spec, bar = g.PipelineSpec("mini", "cuda", "fp16"), tqdm(total=80, file=io.StringIO())
+    spec, bar = g.PipelineSpec("mini", "cuda", "fp16"), tqdm(total=80, file=io.StringIO(), disable=False)
     cache = PictureCache(tmp_path, Sampler(1, 1.0, "dpm++", 2, 16, ""))
     g._side_by_side(spec, chunks, cache, 3, bar)
     assert sorted(i for _, i in drawn) == list(range(40))
