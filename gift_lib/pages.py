@@ -1,6 +1,7 @@
 """What the book's pages share: a function's source as it stands, and what the records say."""
 
 import inspect
+import re
 from collections.abc import Callable, Mapping
 
 import pandas as pd
@@ -34,7 +35,12 @@ def evidence(sweep: str, scale: str = "mini") -> Markdown:
 def _two(table: pd.DataFrame) -> list[str]:
     """Levels, then differences with their tests: one table of both is wider than a screen."""
     parts = [part.rename(columns={"published": "paper"}, level=1) for part in tables.halves(tables.pretty(table))]
-    return [tables.markdown(part).replace(" ± ", "\u00a0±\u00a0").replace("| -", "| \u2212") for part in parts]
+    return [_typeset(tables.markdown(part)) for part in parts]
+
+
+def _typeset(text: str) -> str:
+    """Numbers with a true minus, and not torn from their intervals."""
+    return re.sub(r"(?<=[ (])-(?=\d)", "\u2212", text).replace(" ± ", "\u00a0±\u00a0")
 
 
 def table(order: str, scale: str = "mini") -> Markdown:
@@ -57,15 +63,15 @@ def per_task(sweep: str, metric: str, scale: str = "mini") -> Markdown:
 def ranking(order: str, scale: str = "mini") -> Markdown:
     """Where the order of methods differs from the paper's, in words."""
     frame = records()
-    return Markdown(
-        "\n\n".join(findings.ranking(frame, order, scale)) or tables.status(frame, tables.MAIN[order], scale)
-    )
+    said = "\n\n".join(findings.ranking(frame, order, scale))
+    return Markdown(_typeset(said) or tables.status(frame, tables.MAIN[order], scale))
 
 
 def meaning(sweep: str, scale: str = "mini") -> Markdown:
     """What a sweep's settings change, in words."""
     frame = records()
-    return Markdown("\n\n".join(findings.differences(frame, sweep, scale)) or tables.status(frame, sweep, scale))
+    said = "\n\n".join(findings.differences(frame, sweep, scale))
+    return Markdown(_typeset(said) or tables.status(frame, sweep, scale))
 
 
 def matrix(sweep: str, variant: str, scale: str = "mini") -> Figure | Markdown:
