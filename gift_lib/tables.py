@@ -310,10 +310,11 @@ def status(frame: pd.DataFrame, name: str, scale: str = "mini") -> str:
     total = len(sweep.cells)
     gone = int((absent["wanted"] - absent["have"]).sum())
     if not gone:
-        return f"{sweep.title}: all {total} runs are here."
+        return f"{sweep.title}: all {total} runs have their records."
     if gone == total:
         return f"{sweep.title}: no records yet. `{sweep_command(name, scale)}` makes them ({total} runs)."
-    return f"{sweep.title}: {total - gone} of {total} runs are here. `{sweep_command(name, scale)}` makes the others."
+    have = f"{sweep.title}: {total - gone} of {total} runs have records."
+    return f"{have} `{sweep_command(name, scale)}` makes the others."
 
 
 # For the eye --------------------------------------------------------------------------------------

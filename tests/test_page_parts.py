@@ -38,7 +38,7 @@ def test_with_records_it_shows_them(part, some):
     shown = getattr(pages, part)(*PARTS[part])
     assert isinstance(shown, Figure if part in FIGURES else Markdown)
     if part == "table":
-        assert "20 of 66 runs are here" in shown.data
+        assert "20 of 66 runs have records" in shown.data
         assert shown.data.count("\n| ") == 1 + 10 + 1 + 1  # a row per method; then one per difference; their heads
 
 

@@ -262,9 +262,9 @@ def test_missing_names_seeds_and_commands(table1):
 def test_status_sentences(table1):
     total = len(sweeps.load("table1").cells)
     assert tables.status(EMPTY, "table1").startswith("All methods, Order I: no records yet. `make sweep NAME=table1")
-    assert f"{len(table1)} of {total} runs are here" in tables.status(table1, "table1")
+    assert f"{len(table1)} of {total} runs have records" in tables.status(table1, "table1")
     full = frame(sweep_records("table1", lambda v: 60.0))
-    assert tables.status(full, "table1") == f"All methods, Order I: all {total} runs are here."
+    assert tables.status(full, "table1") == f"All methods, Order I: all {total} runs have their records."
     assert tables.missing(full, "table1").empty
 
 
