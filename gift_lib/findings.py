@@ -124,7 +124,7 @@ def verdicts(judged: Sequence[Judged]) -> str:
         if j.claim.part != part:
             part = j.claim.part
             lines.append(f"\n**{part}**\n")
-        lines.append(f"- **{j.verdict}**: {j.claim.text} *({j.claim.where})*<br>{_reason(j)}")
+        lines.append(f"- **{j.verdict}**: {j.claim.text} *({j.claim.where})*<br><small>{_reason(j)}</small>")
     return "\n".join(lines).strip()
 
 
