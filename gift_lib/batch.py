@@ -110,7 +110,7 @@ def _draw(e: Experiment, device: str) -> int:
     wanted = list(dict.fromkeys(d for task in generate.plan(e, load_tasks(e)) for d in task))
     spec = generate.PipelineSpec.of(e, device)
     sampler = generate.sampler_of(e, spec)
-    found = PictureCache(cache_root(), sampler).get_all(wanted)
+    found = PictureCache(cache_root(), sampler).there(wanted)
     missing = [d for d in wanted if d not in found]
     random.shuffle(missing)
     for i in range(0, len(missing), BLOCK):

@@ -38,8 +38,9 @@ UNET_OPERATIONS, DECODER_OPERATIONS = 0.803e12, 2.515e12
 ASSUMED_SHARE = 0.4
 #: Bytes of a generated picture's PNG as a share of its pixels' (Stable Diffusion: about 0.6, not measured here).
 PNG_SHARE = 0.6
-#: Pictures of the rehearsal, and those of a batch on a CPU, from where a real batch is extrapolated.
-IMAGES, CPU_BATCH = 256, 4
+#: Pictures of the rehearsal, fewer of a large model on a CPU, and those of a batch there, from where a real one
+#: is extrapolated.
+IMAGES, CPU_IMAGES, CPU_BATCH = 256, 16, 4
 #: Settings of methods that only cost time once: cut down for the rehearsal.
 ONCE = {"images": IMAGES, "memory": IMAGES, "everything_else": IMAGES, "everything_else_steps": 2,
         "autoencoder_steps": 2}  # fmt: skip
@@ -139,14 +140,16 @@ def is_here(pipeline: str) -> bool:
 # --- measuring ----------------------------------------------------------------------------------------------------
 
 
-def measure(e: Experiment, device: str = "cpu", steps: int = 4, images: int = IMAGES, classes: int = 0) -> Rates:
+def measure(e: Experiment, device: str = "cpu", steps: int = 0, images: int = 0, classes: int = 0) -> Rates:
     """Seconds of a step and of an evaluated image in the real loop, in the second of two tasks of noise pictures.
 
     Weights do not change the time: an open_clip model is taken with random ones.
     """
-    batch = min(e.batch_size, CPU_BATCH) if device == "cpu" and e.scale != "mini" else e.batch_size
+    slow = device == "cpu" and e.scale != "mini"
+    images, steps = images or (CPU_IMAGES if slow else IMAGES), steps or (2 if slow else 4)
+    batch = min(e.batch_size, CPU_BATCH) if slow else e.batch_size
     small = e.replace(batch_size=batch, synthetic_batch_size=max(1, e.synthetic_batch_size * batch // e.batch_size),
-                      method_options={**e.method_options, **_once(e)})  # fmt: skip
+                      method_options={**e.method_options, **_once(e, images)})  # fmt: skip
     with tempfile.TemporaryDirectory() as folder, numerics(device):
         _reset_peak(device)
         method, task, synthetic = rehearsal(small, device, Path(folder), images, classes)
@@ -155,10 +158,10 @@ def measure(e: Experiment, device: str = "cpu", steps: int = 4, images: int = IM
         return Rates(step, _evaluation(method, task), memory=memory)
 
 
-def _once(e: Experiment) -> dict:
+def _once(e: Experiment, images: int = IMAGES) -> dict:
     cls = methods.find(e.method)
     option = methods.resolve_options(cls, e.method_options, e.scale)
-    cut = {k: min(v, option[k]) for k, v in ONCE.items() if k in option}
+    cut = {k: min(v, option[k], images) for k, v in ONCE.items() if k in option}
     return cut | ({"features": "alexnet-random"} if option.get("features") == "alexnet" else {})
 
 

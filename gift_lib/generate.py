@@ -464,7 +464,7 @@ def _draw(
         if min(workers, len(chunks)) > 1:
             _side_by_side(pipeline, chunks, cache, min(workers, len(chunks)), bar)
             # What a process that died had taken is left over: it is drawn here.
-            made = cache.get_all(missing)
+            made = cache.there(missing)
             chunks = [left for chunk in chunks if (left := [d for d in chunk if d not in made])]
         if chunks:
             _work(pipeline, chunks, cache, itertools.count().__next__, bar.update)
@@ -593,7 +593,7 @@ def prepare(e: Experiment, tasks: Sequence[Task], runtime: Any) -> int:
     wanted = list(dict.fromkeys(d for task in plan(e, tasks) for d in task))
     spec = PipelineSpec.of(e, runtime.device)
     cache = PictureCache(Path(runtime.cache), sampler_of(e, spec))
-    there = cache.get_all(wanted)
+    there = cache.there(wanted)
     missing = [d for d in wanted if d not in there]
     if missing:
         _draw(spec, missing, cache, runtime.workers, runtime.progress)
@@ -618,7 +618,7 @@ def estimate(
 ) -> Estimate:
     """The cost of `generate` from a short measurement: chunks of 1 and 4 denoising steps, after a warm-up."""
     cache, distinct = PictureCache(Path(cache_dir or cache_root()), sampler), list(dict.fromkeys(draws))
-    there = cache.get_all(distinct)
+    there = cache.there(distinct)
     missing = [d for d in distinct if d not in there]
     if not missing:
         return Estimate(len(distinct), 0, 0.0)

@@ -118,6 +118,13 @@ class PictureCache:
             pictures = threads.map(self.get, distinct)
             return {d: p for d, p in zip(distinct, pictures, strict=True) if p is not None}
 
+    def there(self, draws: Sequence[Draw]) -> set[Draw]:
+        """The draws whose pictures are there and whole; none is kept, since a run's own may take gigabytes."""
+        distinct = list(dict.fromkeys(draws))
+        with ThreadPoolExecutor(THREADS) as threads:
+            whole = threads.map(lambda draw: self.get(draw) is not None, distinct)
+            return {d for d, good in zip(distinct, whole, strict=True) if good}
+
     def put_all(self, pictures: dict[Draw, UInt8[Tensor, "3 h w"]]) -> None:
         """Store several pictures; those stored before an error stay."""
         with ThreadPoolExecutor(THREADS) as threads:

@@ -232,6 +232,15 @@ def reference_cache(reference, spec, sampler, tmp_path) -> Path:
     return tmp_path / "filled"
 
 
+def test_what_is_there_and_whole_is_told_without_being_kept(spec, wanted, sampler, tmp_path, reference):
+    cache = pictures.PictureCache(tmp_path, sampler)
+    assert cache.there(wanted) == set()
+    for d, picture in zip(wanted, reference.pixels, strict=True):
+        cache.put(d, picture)
+    cache.path(wanted[0]).write_bytes(cache.path(wanted[1]).read_bytes())
+    assert cache.there([*wanted, wanted[1]]) == set(wanted) - {wanted[0]}
+
+
 def test_an_interruption_changes_nothing(spec, wanted, sampler, tmp_path, reference, monkeypatch):
     draw, calls = Painter.__call__, []
 
