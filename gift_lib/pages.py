@@ -116,5 +116,6 @@ def _missing(frame: pd.DataFrame, sweep: str, scale: str) -> Markdown:
 
 
 def scores(runs: Mapping[str, Mapping]) -> pd.DataFrame:
-    """Transfer, Avg and Last of runs made on the page, the untouched model first."""
-    return findings.scores(runs)
+    """Transfer, Avg and Last of runs made on the page, the untouched model first; what is not defined is empty."""
+    found = findings.scores(runs)
+    return found.astype(object).where(found.notna(), "")
