@@ -7,11 +7,14 @@ On a GPU: ViT-B/16 at 64 + 64 images in fp32 and in half precision, the memory o
 """
 
 import argparse
+import ctypes
 import gc
 import importlib
 import os
+import re
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 
@@ -40,16 +43,22 @@ def arguments() -> argparse.Namespace:
 
 def depth_that_fits(wanted: int, classes: int, device: str, batch: int = 16) -> int:
     """The largest depth up to `wanted` at which the plain step on `batch` + `batch` images fits into memory."""
-    if device.startswith("cuda"):
-        free = torch.cuda.mem_get_info()[0]
-    else:
-        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    free = torch.cuda.mem_get_info()[0] if device.startswith("cuda") else available_memory()
     tokens = (classes + batch) * 77 + 2 * batch * 197 * 1.5
     for depth in range(wanted, 1, -1):
         weights = 4 * (26e6 + depth * 10.3e6) * 11  # model, teacher, theta_prev, gradients, F, graph, two AdamW
         if weights + 4 * tokens * depth * PER_TOKEN_AND_BLOCK < 0.9 * free:
             return depth
     return 1
+
+
+def available_memory() -> int:
+    """Bytes that a process can take: Linux gives back what it caches of files, and tells how much that is."""
+    meminfo = Path("/proc/meminfo")
+    if meminfo.exists():
+        found = re.search(r"^MemAvailable:\s*(\d+) kB", meminfo.read_text(), re.MULTILINE)
+        return int(found[1]) * 1024
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
 
 
 def rows(measure: Callable[..., Comparison], options: argparse.Namespace) -> list[Comparison]:
@@ -64,6 +73,7 @@ def rows(measure: Callable[..., Comparison], options: argparse.Namespace) -> lis
         for precision in options.precisions or (["fp32", "bf16"] if gpu else ["fp32"]):
             clip = models.vit_b_16(options.device, depth)
             found.append(measure(clip, classes, batch, options.device, options.pairs, note, precision))
+            print(f"    {found[-1].name}: {found[-1].speedup:.2f} times {note}", flush=True)
             del clip
             free()
     return found
@@ -74,6 +84,9 @@ def free() -> None:
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc keeps what was freed; the next row may need it
+    if trim:
+        trim(0)
 
 
 def main() -> None:

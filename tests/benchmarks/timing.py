@@ -84,8 +84,8 @@ def report(name: str, rows: list[Comparison], device: str) -> None:
     for r in rows:
         spread = f"({r.spread[0]:.2f} to {r.spread[1]:.2f}, {r.pairs} pairs)"
         print(f"{r.name:46} {r.plain * 1e3:8.2f} ms {r.ours * 1e3:8.2f} ms {r.speedup:8.2f}x   {spread} {r.note}")
-        for name, value in r.facts.items():
-            print(f"    {name}: {value:,.4g}")
+        for fact, value in r.facts.items():
+            print(f"    {fact}: {value:,.4g}")
     value = {
         "clock": clock,
         "rows": [asdict(r) for r in rows],

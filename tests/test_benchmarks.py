@@ -1,0 +1,41 @@
+"""What the benchmarks print and keep. Their measurements are no tests: `make bench`."""
+
+import pytest
+
+from gift_lib.files import read_json
+from tests.benchmarks import __main__ as bench
+from tests.benchmarks import timing
+
+
+def test_a_table_is_kept_under_its_own_name(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(timing, "OUTPUT", tmp_path)
+    row = timing.compare("a step", "step", lambda: None, lambda: None, pairs=3)
+    row.facts["operations per step"] = 12.0
+    timing.report("step", [row], "cpu")
+    assert [p.name for p in tmp_path.iterdir()] == ["step.json"]
+    kept = read_json(tmp_path / "step.json")
+    assert kept["rows"][0]["name"] == "a step"
+    assert kept["rows"][0]["pairs"] == 3
+    assert "operations per step: 12" in capsys.readouterr().out
+
+
+def test_the_speed_up_is_the_median_ratio_and_what_is_spread_over_steps_counts(monkeypatch):
+    clock = iter(range(10_000))
+    monkeypatch.setattr(timing, "CLOCK", [lambda: float(next(clock))])  # every call takes one second
+    row = timing.compare("x", "step", lambda: None, lambda: None, pairs=5, extra=0.25)
+    assert (row.plain, row.ours) == (1.0, 1.25)
+    assert row.speedup == pytest.approx(0.8)
+
+
+def test_a_model_is_cut_down_to_the_memory_that_is_there(monkeypatch):
+    depths = []
+    for gigabytes in (4, 8, 16, 64):
+        monkeypatch.setattr(bench, "available_memory", lambda g=gigabytes: g * 10**9)
+        depths.append(bench.depth_that_fits(12, 397, "cpu"))
+    assert depths == sorted(depths)
+    assert depths[0] >= 1
+    assert depths[-1] == 12
+
+
+def test_available_memory_is_a_part_of_the_machine():
+    assert 10**8 < bench.available_memory() < 10**13
