@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install book main-job html serve test test-slow lint bench world world-check sweep sweep-status \
+.PHONY: help install book main-job html pdf serve test test-slow lint bench world world-check sweep sweep-status \
         verify reproduce data zero-shot dry-run cache readme clean
 
 PYTHON ?= python3
@@ -53,6 +53,10 @@ html: install ## build the book, strictly, into _build/html
 	OMP_NUM_THREADS=1 $(PY) book/_ext/execute_ahead.py --jobs $(JOBS)
 	OMP_NUM_THREADS=1 $(BIN)/jupyter-book build . --toc book/_toc.yml --all -W --keep-going -n
 	@echo "The book is in _build/html/index.html; make serve shows it on http://localhost:$(PORT)"
+
+pdf: html ## the book as one file, _build/gift-book.pdf (needs Chromium)
+	OMP_NUM_THREADS=1 $(BIN)/jupyter-book build . --toc book/_toc.yml --all -n --builder singlehtml --path-output _build/single
+	$(PY) book/_ext/print_pdf.py _build/single/_build/singlehtml _build/gift-book.pdf
 
 serve: ## show the built book on http://localhost:$(PORT)
 	@test -f _build/html/index.html || { echo "There is no book yet: make book"; exit 1; }
