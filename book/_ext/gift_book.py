@@ -12,7 +12,7 @@ from sphinx.config import Config
 
 #: Everything that an executed page depends on beside its own cells (those the cache compares itself).
 SOURCES = ("gift_lib/**/*", "requirements.txt", "env/requirements.lock", "book/data/**/*", "book/results/**/*",
-           "notebooks/sweeps/*.yml")  # fmt: skip
+           "book/bench/*", "notebooks/sweeps/*.yml")  # fmt: skip
 IGNORED = ("__pycache__", ".ipynb_checkpoints")
 
 
