@@ -42,8 +42,8 @@ def set_environment(root: Path) -> None:
 def prepare_execution(app: Sphinx, config: Config) -> None:
     """Point the build to the cache of this very state of the book."""
     root = Path(app.srcdir)
-    config.gift_fingerprint = fingerprint(root)
     config.nb_execution_cache_path = cache_folder(root)
+    config.gift_fingerprint = Path(config.nb_execution_cache_path).name
     set_environment(root)
 
 
