@@ -18,7 +18,7 @@ from gift_lib.methods.teacher import Teacher
 from gift_lib.pool import prompt_stream
 from gift_lib.training import LOCAL, Progress, Runtime, build_method, fit, numerics
 
-COLUMNS = ("step", "training", "other drawings", "other prompts", "distance")
+COLUMNS = ("step", "training", "other images", "other prompts", "distance")
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def overfitting(e: Experiment, every: int = 10, runtime: Runtime = LOCAL) -> pd.
     """Train on the first task of an experiment and measure COLUMNS every few steps.
 
     The first `images_per_task` pictures of the experiment's prompts are trained on. Two sets of as many are
-    not: other drawings of the very same prompts, and drawings of the pool's next prompts.
+    not: other images of the very same prompts, and images of the pool's next prompts.
     ConfigError for a method without synthetic pictures.
     """
     if not find(e.method).uses_synthetic:
@@ -87,8 +87,8 @@ def overfitting(e: Experiment, every: int = 10, runtime: Runtime = LOCAL) -> pd.
     tasks, n = data.load_tasks(e, runtime.data_dir), e.images_per_task
     prompts = next(prompt_stream(e.replace(images_per_task=2 * n), tasks))
     seen = prompts[:n]
-    counts = {"training": {}, "other drawings": Counter(seen), "other prompts": Counter(2 * seen)}
-    wanted = {"training": seen, "other drawings": seen, "other prompts": prompts[n:]}
+    counts = {"training": {}, "other images": Counter(seen), "other prompts": Counter(2 * seen)}
+    wanted = {"training": seen, "other images": seen, "other prompts": prompts[n:]}
     sets = {name: synthesize(e, wanted[name], counts[name], runtime) for name in wanted}
     method = build_method(e, runtime, len(tasks))
     watch = Watch(method, tuple(Pairs.of(method, s) for s in sets.values()), every)

@@ -9,7 +9,7 @@ from gift_lib.errors import ConfigError
 from gift_lib.generate import synthesize
 from gift_lib.overfitting import COLUMNS, Pairs, overfitting
 from gift_lib.pool import prompt_stream
-from gift_lib.training import Progress, Runtime, build_method, fit
+from gift_lib.training import Progress, Runtime, build_method, fit, numerics
 
 SMALL = {"tasks": ("terrain", "digits"), "steps": 4, "images_per_task": 8, "denoising_steps": 2,
          "batch_size": 8, "synthetic_batch_size": 4}  # fmt: skip
@@ -28,7 +28,8 @@ def trained(runtime):
     synthetic = synthesize(e, next(prompt_stream(e, tasks)), {}, runtime)
     method = build_method(e, runtime, len(tasks))
     fresh = Pairs.of(method, synthetic).distillation(method, 4)
-    fit(method, 0, tasks[0], synthetic, runtime, Progress(), lambda **_: None)
+    with numerics(runtime.device):
+        fit(method, 0, tasks[0], synthetic, runtime, Progress(), lambda **_: None)
     return method, fresh
 
 
@@ -42,12 +43,12 @@ def test_watching_changes_nothing(trained, runtime):
     assert tuple(table.columns) == COLUMNS
     assert table["step"].tolist() == [1, 2, 4]
     assert (table[list(COLUMNS[1:])] > 0).all(axis=None)
-    assert table["training"].iloc[-1] != table["other drawings"].iloc[-1]
+    assert table["training"].iloc[-1] != table["other images"].iloc[-1]
     moved = [(p.detach() - method.initial[n]).square().sum() for n, p in method.parameters().items()]
     assert table["distance"].iloc[-1] == pytest.approx(float(torch.stack(moved).sum().sqrt()), rel=1e-5)
 
 
-def test_a_method_without_drawings_is_refused(monkeypatch, runtime):
+def test_a_method_without_synthetic_images_is_refused(monkeypatch, runtime):
     monkeypatch.setattr(training, "build_method", None)
     with pytest.raises(ConfigError, match="draws no pictures"):
         overfitting(experiment(**SMALL).replace(method="finetune"), runtime=runtime)

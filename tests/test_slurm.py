@@ -59,7 +59,7 @@ MpiDefault=none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 DefMemPerCPU=1000
-MinJobAge=300
+MinJobAge=3600
 ReturnToService=2
 SchedulerParameters=batch_sched_delay=1
 NodeName={host} NodeAddr=127.0.0.1 CPUs=2 RealMemory={int(memory / 2**20 * 0.8)}
