@@ -39,13 +39,15 @@ class Comparison:
     margin: float
 
     def __str__(self) -> str:
-        name_a, name_b = (v.partition("/")[2] for v in (self.a, self.b))
+        """The test in words; rows of the two main tables have equal names, so their order is named too."""
+        (sweep, _, name_a), (_, _, name_b) = (v.partition("/") for v in (self.a, self.b))
+        order = "".join(f", Order {o}" for o, name in tables.MAIN.items() if name == sweep)
         if self.test == "above":
-            return f"{self.metric} with {name_a} above {self.margin:g}"
+            return f"{self.metric} with {name_a} above {self.margin:g}{order}"
         by = f" by more than {self.margin:g}" if self.margin else ""
         said = {"equal": f"within {self.margin:g} of", "not lower": f"at most {self.margin:g} below"}
         said |= {test: f"{test}{by} than with" for test in ("higher", "lower")}
-        return f"{self.metric} with {name_a} {said[self.test]} {name_b}"
+        return f"{self.metric} with {name_a} {said[self.test]} {name_b}{order}"
 
 
 @dataclass(frozen=True)

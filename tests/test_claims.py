@@ -163,10 +163,16 @@ def _exact(method: str, levels: dict[int, float]) -> list[dict]:
     return [record(e, levels[e.seed], noise=0.0) for e in cells]
 
 
+def test_comparisons_of_a_claim_are_told_apart(every):
+    for claim in every:
+        said = [str(c) for c in claim.comparisons]
+        assert len(set(said)) == len(said), claim.id
+
+
 def test_pages_show_effect_interval_and_seeds(evidence):
     judged = claims.judge(claim(last("GIFT", "ZSCL"), last("GIFT", "", "above", 69.0)), evidence)
     shown = claims.details(judged)
-    assert list(shown.index) == ["Last with GIFT higher than with ZSCL", "Last with GIFT above 69"]
+    assert list(shown.index) == ["Last with GIFT higher than with ZSCL, Order I", "Last with GIFT above 69, Order I"]
     assert shown["effect"].iloc[0].startswith("+") and " to +" in shown["effect"].iloc[0]
     assert shown["published"].tolist() == ["+2.4", ""] and shown["seeds"].tolist() == ["10", "10"]
     row = claims.table([judged]).loc["text"]
