@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from gift_lib import results, sweeps, tables
+from gift_lib import claims, results, sweeps, tables
 from gift_lib.errors import DataError, GiftError
 from gift_lib.files import atomic_write
 from gift_lib.published import METRICS
@@ -16,22 +16,26 @@ BETWEEN = re.compile(r"(<!-- results -->\n).*?(<!-- /results -->)", re.DOTALL)
 
 
 def section(frame: pd.DataFrame) -> str:
-    """The paragraphs between the markers: Order I on the scale model beside the paper, or which command is missing."""
-    table = tables.main(frame, "I")
-    shown = pd.DataFrame(index=table.index.rename("Order I"))
+    """The paragraphs between the markers: both orders beside the paper, or which command is missing, and the claims."""
+    book = f"{forms(ADDRESS)['book']}/notebooks"
+    about = (
+        "Accuracy in percent, means with 95 % intervals over seeds. The two columns of a metric are measured with "
+        "different models on different data: compare the order of the methods, not the levels. The pages of "
+        f"[Order I]({book}/table_1.html) and [Order II]({book}/table_2.html) have differences and tests."
+    )
+    judged = f"{claims.headline(claims.evaluate(frame))} [Each with its verdict]({book}/claims.html)."
+    return "\n\n".join((*(_order(frame, order) for order in tables.MAIN), about, judged)) + "\n"
+
+
+def _order(frame: pd.DataFrame, order: str) -> str:
+    table = tables.main(frame, order)
+    shown = pd.DataFrame(index=table.index.rename(f"Order {order}"))
     for m in METRICS:
         shown[f"{m}, scale model"] = tables.pairs_of(table[m]["ours"], table[m]["±"])
         shown[f"{m}, paper"] = table[m]["published"].map(lambda v: "" if pd.isna(v) else f"{v:.1f}")
     here = table[METRICS[-1]]["n"] > 0
-    status = tables.status(frame, tables.MAIN["I"])
-    if not here.any():
-        return f"{status}\n"
-    about = (
-        "Accuracy in percent, means with 95 % intervals over seeds. The two columns of a metric are measured with "
-        "different models on different data: compare the order of the methods, not the levels. "
-        f"[The whole table]({forms(ADDRESS)['book']}/notebooks/table_1.html) has differences and tests.\n"
-    )
-    return "\n".join((f"{status}\n", tables.markdown(shown[here]) + "\n", about))
+    status = tables.status(frame, tables.MAIN[order])
+    return f"{status}\n\n{tables.markdown(shown[here])}" if here.any() else status
 
 
 def written(text: str, frame: pd.DataFrame) -> str:

@@ -5,7 +5,7 @@ import subprocess
 import pytest
 from fixtures_records import frame, sweep_records
 
-from gift_lib import readme, results, sweeps
+from gift_lib import claims, readme, results, sweeps
 from gift_lib.errors import DataError
 from gift_lib.repository import ROOT
 
@@ -38,6 +38,15 @@ def test_it_shows_the_rows_that_have_records_beside_the_paper():
     rows = [line for line in text.splitlines() if line.startswith("|")]
     assert [r.split(" | ")[0].strip("| ") for r in rows] == ["Order I", "---" * 1 + "|---" * 6, "ZSCL", "GIFT"]
     assert " 69.3 " in rows[-1] and " ± " in rows[-1]
+    assert "no records yet. `make sweep NAME=table2" in text
+
+
+def test_it_counts_the_claims():
+    text = readme.written(MARKERS, frame([]))
+    assert (
+        f"Of {len(claims.load())} claims of the slides, on the scale model: {len(claims.load())} no records yet."
+        in text
+    )
 
 
 def test_a_readme_without_markers_is_refused():
