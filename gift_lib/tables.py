@@ -211,7 +211,7 @@ def ablation(frame: pd.DataFrame, name: str, scale: str = "mini", names: Iterabl
     found, default = by_variant(frame, sweep), default_variant(sweep)
     blocks = {m: _ablation_block(found, default, m, published_of(sweep)) for m in names}
     table = pd.concat(blocks, axis=1)
-    table.index = pd.Index(sweep.variants, name=sweep.title)
+    table.index = pd.Index(sweep.variants, name="setting")
     return table
 
 
