@@ -113,7 +113,7 @@ def _box(kind: str, name: str, controls: str, content: str) -> str:
 def picture(figure: Figure, alt: str) -> str:
     """A figure as an HTML image that brings its own bytes."""
     figure.savefig(buffer := io.BytesIO(), format="png")
-    return _img(buffer.getvalue(), alt, "gift-figure")
+    return _img(buffer.getvalue(), "png", alt, "gift-figure")
 
 
 def strip(pixels: UInt8[Tensor, "n 3 h w"], alt: str, columns: int = 4, gap: int = 2) -> str:
@@ -125,13 +125,13 @@ def strip(pixels: UInt8[Tensor, "n 3 h w"], alt: str, columns: int = 4, gap: int
         y, x = (k // columns) * (h + gap), (k % columns) * (w + gap)
         sheet[y : y + h, x : x + w, :3] = np.moveaxis(one, 0, -1)
         sheet[y : y + h, x : x + w, 3] = 255
-    Image.fromarray(sheet).save(buffer := io.BytesIO(), format="png", optimize=True)
-    return _img(buffer.getvalue(), alt, "gift-strip")
+    Image.fromarray(sheet).save(buffer := io.BytesIO(), format="webp", lossless=True)  # a fifth less than PNG
+    return _img(buffer.getvalue(), "webp", alt, "gift-strip")
 
 
-def _img(png: bytes, alt: str, kind: str) -> str:
-    data = base64.b64encode(png).decode()
-    return f'<img class="{kind}" alt="{html.escape(alt, quote=True)}" src="data:image/png;base64,{data}">'
+def _img(content: bytes, form: str, alt: str, kind: str) -> str:
+    data = base64.b64encode(content).decode()
+    return f'<img class="{kind}" alt="{html.escape(alt, quote=True)}" src="data:image/{form};base64,{data}">'
 
 
 # The accuracy matrix ------------------------------------------------------------------------------

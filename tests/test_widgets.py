@@ -1,6 +1,8 @@
 """Controls: what is drawn beforehand for a page, and what a kernel draws."""
 
+import base64
 import html
+import io
 import json
 import re
 
@@ -9,6 +11,7 @@ import pytest
 import torch
 from fixtures_records import frame, sweep_records
 from IPython.display import HTML, Markdown
+from PIL import Image
 
 from gift_lib import metrics, plots, widgets
 from gift_lib.config import experiment
@@ -65,10 +68,13 @@ def test_a_start_outside_the_axes_is_refused(start):
 
 
 def test_pictures_bring_their_bytes_and_say_what_they_are():
-    pixels = torch.zeros(5, 3, 8, 8, dtype=torch.uint8)
-    for made in (widgets.strip(pixels, 'a "b"'), widgets.picture(plots.Drawing(figsize=(1, 1)), 'a "b"')):
-        assert 'alt="a &quot;b&quot;"' in made
-        assert 'src="data:image/png;base64,iVBOR' in made
+    pixels = torch.randint(256, (5, 3, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    made = widgets.strip(pixels, 'a "b"'), widgets.picture(plots.Drawing(figsize=(1, 1)), 'a "b"')
+    assert all('alt="a &quot;b&quot;"' in m for m in made)
+    assert 'src="data:image/png;base64,iVBOR' in made[1]
+    content = base64.b64decode(made[0].partition("data:image/webp;base64,")[2].partition('"')[0])
+    shown = np.asarray(Image.open(io.BytesIO(content)))
+    assert (shown[:8, 10:18, :3] == np.moveaxis(pixels[1].numpy(), 0, -1)).all(), "to the last bit"
 
 
 def test_the_explorer_has_every_record_and_the_numbers_of_the_library(page):
