@@ -24,7 +24,8 @@ def section(frame: pd.DataFrame) -> str:
         f"[Order I]({book}/table_1.html) and [Order II]({book}/table_2.html) have differences and tests."
     )
     judged = f"{claims.headline(claims.evaluate(frame))} [Each with its verdict]({book}/claims.html)."
-    return "\n\n".join((*(_order(frame, order) for order in tables.MAIN), about, judged)) + "\n"
+    parts = [*(_order(frame, order) for order in tables.MAIN), *([] if frame.empty else [about]), judged]
+    return "\n\n".join(parts) + "\n"
 
 
 def _order(frame: pd.DataFrame, order: str) -> str:

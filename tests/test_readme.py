@@ -29,6 +29,7 @@ def test_without_records_it_names_the_command():
     text = readme.written(MARKERS, frame([]))
     assert "old" not in text
     assert "no records yet. `make sweep NAME=table1" in text
+    assert "Accuracy in percent" not in text, "there is none"
     assert text.startswith("a\n<!-- results -->\n") and text.endswith("<!-- /results -->\nb\n")
     assert readme.written(text, frame([])) == text
 
@@ -42,11 +43,8 @@ def test_it_shows_the_rows_that_have_records_beside_the_paper():
 
 
 def test_it_counts_the_claims():
-    text = readme.written(MARKERS, frame([]))
-    assert (
-        f"Of {len(claims.load())} claims of the slides, on the scale model: {len(claims.load())} no records yet."
-        in text
-    )
+    text, n = readme.written(MARKERS, frame([])), len(claims.load())
+    assert f"Of {n} claims of the slides, on the scale model: {n} no records yet." in text
 
 
 def test_a_readme_without_markers_is_refused():
