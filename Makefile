@@ -92,9 +92,10 @@ verify: install ## run N committed records again, drawn at random, and compare t
 
 reproduce: install ## make every record from nothing (a night on two cores) and compare with the committed ones
 	GIFT_CACHE=$(CURDIR)/build/reproduce/cache $(PY) -m gift_lib.world early
-	GIFT_CACHE=$(CURDIR)/build/reproduce/cache $(BIN)/snakemake $(BATCH) \
+	-GIFT_CACHE=$(CURDIR)/build/reproduce/cache $(BIN)/snakemake $(BATCH) \
 	  --config name=$(NAME) scale=$(SCALE) results=build/reproduce/results runs=build/reproduce/runs
 	$(PY) -m gift_lib.verify --against build/reproduce/results --name $(NAME)
+	rm -rf build/reproduced && mv build/reproduce build/reproduced
 
 data: install ## prepare and verify the data sets of the real scales
 	$(PY) -m gift_lib.data prepare

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from gift_lib import sweeps
-from gift_lib.config import Experiment, experiment
+from gift_lib.config import NUMERICS_VERSION, Experiment, experiment, from_dict
 from gift_lib.errors import DataError, GiftError
 from gift_lib.files import cache_root, digest, read_json, write_json
-from gift_lib.jobs import is_record, lock_of, locks, one_gpu, run
+from gift_lib.jobs import is_record, lock_of, locks, one_gpu
 
 #: The settings that decide which pictures a run uses; runs that agree on them share one generation job.
 PICTURE_SETTINGS = (
@@ -36,7 +36,11 @@ def _identity(method: str, scale: str, model: str, pipeline: str, source: str) -
 
 
 def identity(e: Experiment) -> Mapping[str, Any]:
-    """`training.identity_of`, computed once for all runs of one kind."""
+    """`training.identity_of`, computed once for all runs of one kind; DataError where weights or data are missing."""
+    from gift_lib import data
+
+    if e.synthetic_source == "real" and not data.has_real_pictures(e):
+        raise DataError(f"at scale {e.scale} nobody has a real picture of every prompt.")
     return _identity(e.method, e.scale, e.model, e.pipeline, e.synthetic_source)
 
 
@@ -55,6 +59,31 @@ def plan(name: str, scale: str, seeds: str, folder: str | Path) -> dict[str, Exp
     for reason, count in lacking.items():
         print(f"{count} runs are left out: {reason}", file=sys.stderr)
     return found
+
+
+def is_current(record: Mapping[str, Any]) -> bool:
+    """Whether the library, world and weights of today would write this very record.
+
+    DataError where its weights are not here (those that are made, not shipped).
+    """
+    return record["identity"] == identity(from_dict(record["config"]))
+
+
+def current_records(folder: str | Path) -> list[Mapping[str, Any]]:
+    """The records that tables may use: all but those of another world, other weights or other numerics.
+
+    A record whose weights are not here stays: nothing says that they have changed.
+    """
+    from gift_lib import results
+
+    return [r for r in results.read_all(folder) if _may_stand(r)]
+
+
+def _may_stand(record: Mapping[str, Any]) -> bool:
+    try:
+        return is_current(record)
+    except DataError:
+        return record["identity"]["numerics"] == NUMERICS_VERSION
 
 
 def record_path(folder: str | Path, e: Experiment) -> Path:
@@ -166,11 +195,11 @@ def state(e: Experiment, folder: Path, runs: Path) -> tuple[str, float | None]:
         record = record_path(folder, e)
     except DataError:
         return STATES[-1], None
-    if record.exists():
+    if is_record(record):
         return "done", read_json(record)["run"]["seconds"]
     notebook = runs / e.scale / f"{record.stem}.ipynb"
     try:
-        with open(lock_of(notebook)) as lock:
+        with open(lock_of(notebook), "r+") as lock:  # NFS locks only what is open for writing
             if not locks(lock):
                 return "running", None
     except FileNotFoundError:
@@ -179,14 +208,13 @@ def state(e: Experiment, folder: Path, runs: Path) -> tuple[str, float | None]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """`python -m gift_lib.batch pictures|run|status ...`, as the Snakefile and `make sweep-status` call it."""
+    """`python -m gift_lib.batch pictures|status ...`, as the Snakefile and `make sweep-status` call it."""
     parser = argparse.ArgumentParser(prog="python -m gift_lib.batch", description=__doc__)
-    parser.add_argument("action", choices=("pictures", "run", "status"))
-    parser.add_argument("what", help="the run's parameters as JSON; for status, the names of sweeps, or all")
+    parser.add_argument("action", choices=("pictures", "status"))
+    parser.add_argument("what", help="for pictures, a run's parameters as JSON; for status, names of sweeps, or all")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--gpus", type=int, default=0)
     parser.add_argument("--output", type=Path, help="the file that the job is to leave")
-    parser.add_argument("--notebook", type=Path)
     parser.add_argument("--scale", default="mini")
     parser.add_argument("--seeds", default="")
     parser.add_argument("--results", type=Path, default=sweeps.RESULTS)
@@ -196,10 +224,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if args.action == "status":
             print(status(args.what, args.scale, args.seeds, args.results, args.runs, args.jobs))
-        elif args.action == "pictures":
-            pictures(json.loads(args.what), args.device, args.gpus, args.output)
         else:
-            return run(json.loads(args.what), args.gpus, args.notebook, args.output)
+            pictures(json.loads(args.what), args.device, args.gpus, args.output)
     except GiftError as error:
         print(error, file=sys.stderr)
         return 2

@@ -75,6 +75,19 @@ class Outcome:
     effect: Estimate | None
     verdict: str
     paper: float | None
+    #: The same effect with the wider interval that refutes, corrected for the number of the claim's comparisons.
+    corrected: Estimate | None = None
+
+    @property
+    def hangs_on_correction(self) -> bool:
+        """Whether the 95 % interval lies on the wrong side, and only the correction keeps it from being refuted."""
+        e = self.effect
+        return (
+            self.verdict == "undecided"
+            and e is not None
+            and e.low is not None
+            and _refuted(self.comparison, e.low, e.high)
+        )
 
     @property
     def reserve(self) -> float:
@@ -95,8 +108,8 @@ class Judged:
 
     @property
     def deciding(self) -> Outcome:
-        """The weakest comparison: the one that a verdict hangs on."""
-        return min(self.outcomes, key=lambda o: o.reserve)
+        """The comparison that the verdict hangs on: the weakest one, and a refuted one where there is any."""
+        return min(self.outcomes, key=lambda o: (o.verdict != "not supported", o.reserve))
 
 
 # Reading ------------------------------------------------------------------------------------------
@@ -230,7 +243,7 @@ def _outcome(c: Comparison, evidence: Evidence, comparisons: int, lacking: bool)
         return Outcome(c, None, "no records yet", printed)
     effect = evidence.effect(c)
     strict = evidence.effect(c, 1 - 0.05 / comparisons)
-    return Outcome(c, effect, _verdict(c, effect, strict), printed)
+    return Outcome(c, effect, _verdict(c, effect, strict), printed, strict)
 
 
 def _verdict(c: Comparison, effect: Estimate | None, strict: Estimate | None) -> str:
@@ -282,7 +295,7 @@ def count(judged: Sequence[Judged]) -> dict[str, int]:
 def headline(judged: Sequence[Judged]) -> str:
     """The count as a sentence, for the README."""
     parts = [f"{n} {verdict}" for verdict, n in count(judged).items() if n]
-    return f"Of {len(judged)} claims of the slides, on the scale model: {', '.join(parts)}."
+    return f"Of {len(judged)} claims drawn from the slides' text and tables, on the scale model: {', '.join(parts)}."
 
 
 def table(judged: Sequence[Judged]) -> pd.DataFrame:
@@ -310,7 +323,10 @@ def _signed(o: Outcome) -> str:
     form = "{:.1f}" if o.comparison.test == "above" else "{:+.1f}"
     if o.effect.low is None:
         return form.format(o.effect.mean)
-    return f"{form} ({form} to {form})".format(o.effect.mean, o.effect.low, o.effect.high)
+    text = f"{form} ({form} to {form}".format(o.effect.mean, o.effect.low, o.effect.high)
+    if o.hangs_on_correction:
+        text += f"; corrected {form} to {form}".format(o.corrected.low, o.corrected.high)
+    return text + ")"
 
 
 def details(j: Judged) -> pd.DataFrame:

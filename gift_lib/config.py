@@ -88,7 +88,7 @@ class Experiment:
     pool_growth: bool = True
     #: Prompts drawn per task, of which the first `images_per_task` are used: sets of other sizes nest.
     prompt_draws: int = 10_000
-    #: "real" puts real pictures in the place of generated ones: GIFT's ceiling.
+    #: "real" puts real pictures in the place of generated ones, as a reference.
     synthetic_source: str = "diffusion"
     #: Seed of prompts and pictures; `None` takes `seed`.
     synthetic_seed: int | None = None

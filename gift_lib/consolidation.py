@@ -1,6 +1,6 @@
 """Keeping weights near theta_prev: AWC, plain l2, a static Fisher, and averages of weights.
 
-Every penalty is R(theta) = sum_i F_i (theta_i - theta_prev_i)^2 with F a constant of the step, so its
+Every penalty is P(theta) = sum_i F_i (theta_i - theta_prev_i)^2 with F a constant of the step, so its
 gradient 2 F (theta - theta_prev) is known in closed form: it is added to `.grad` and no graph is built.
 The order of a step is::
 
@@ -21,7 +21,7 @@ Scalar = Float[Tensor, ""]
 
 
 class Penalty:
-    """R(theta) = sum F (theta - theta_prev)^2 over the weights given by name; F = 1 until a subclass sets it.
+    """P(theta) = sum F (theta - theta_prev)^2 over the weights given by name; F = 1 until a subclass sets it.
 
     logit_scale is neither trained nor penalised: the caller leaves it out of `params`.
     """
@@ -41,14 +41,14 @@ class Penalty:
 
     @torch.no_grad()
     def add_gradient(self, params: Params, weight: float = 1.0) -> None:
-        """Add the gradient of weight * R, which is 2 weight F (theta - theta_prev), to `.grad` in place."""
+        """Add the gradient of weight * P, which is 2 weight F (theta - theta_prev), to `.grad` in place."""
         self._check(params)
         if weight:
             torch._foreach_add_(_gradients(params), self._weighted(params), alpha=2 * weight)
 
     @torch.no_grad()
     def value(self, params: Params) -> Scalar:
-        """R(theta), for the log."""
+        """P(theta), for the log."""
         self._check(params)
         difference = torch._foreach_sub(list(params.values()), list(self.theta_prev.values()))
         terms = torch._foreach_mul(difference, self._weighted(params))

@@ -137,4 +137,5 @@ def _reason(j: Judged) -> str:
     form = ".1f" if o.comparison.test == "above" else "+.1f"
     half = "" if o.effect.half_width is None else f" ± {o.effect.half_width:.1f}"
     first = f"Weakest of {len(j.outcomes)} comparisons: " if len(j.outcomes) > 1 else ""
-    return f"{first}{o.comparison}? Ours {o.effect.mean:{form}}{half} over {o.effect.n} seeds{beside}."
+    wider = f" (± {o.corrected.half_width:.1f} when corrected for all comparisons)" if o.hangs_on_correction else ""
+    return f"{first}{o.comparison}? Ours {o.effect.mean:{form}}{half}{wider} over {o.effect.n} seeds{beside}."

@@ -572,7 +572,7 @@ def synthesize(e: Experiment, prompts: Sequence[str], counts: Mapping[str, int],
     """The synthetic set of one task of an experiment; `counts` are the prompts of the tasks before.
 
     `runtime` says where (device, cache, workers, progress, data_dir). With synthetic_source "real" the
-    pictures are the scale's own real ones of the same prompts and seeds: GIFT's ceiling.
+    pictures are the scale's own real ones of the same prompts and seeds, as a reference.
     """
     wanted = draws(prompts, e.pictures_seed, counts)
     if e.synthetic_source == "real":

@@ -18,7 +18,7 @@ Scalar = Float[Tensor, ""]
 
 
 def similarity(images: Float[Tensor, "n d"], texts: Float[Tensor, "m d"], scale: float | Scalar) -> Matrix:
-    """M = scale * I T^t (equation 2); `scale` is exp(logit_scale), about 100 for CLIP.
+    """M = scale * I T^t (the paper's equation 2); `scale` is exp(logit_scale), about 100 for CLIP.
 
     In the embeddings' own precision (float32) under autocast too: near 30, where CLIP's logits lie, two
     neighbours in bf16 are 1/8 apart.
@@ -52,7 +52,7 @@ def kd_columns(M_teacher: Matrix, M_student: Matrix, temperature: float = 2.0) -
 
 
 def contrastive_distillation(M_teacher: Matrix, M_student: Matrix, temperature: float = 2.0) -> Scalar:
-    """CD (equation 3): both halves, summed, not averaged. Zero exactly when student and teacher agree."""
+    """CD (the paper's equation 3): both halves, summed, not averaged. Zero exactly when student and teacher agree."""
     return kd_rows(M_teacher, M_student, temperature) + kd_columns(M_teacher, M_student, temperature)
 
 
@@ -121,7 +121,7 @@ def alignment_targets(prompt_ids: Int64[Tensor, " n"], label_smoothing: float = 
 def image_text_alignment(
     M: Float[Tensor, "n n"], prompt_ids: Int64[Tensor, " n"], label_smoothing: float = 0.2
 ) -> Scalar:  # fmt: skip
-    """ITA (equation 5): cross-entropy of M against its own pairs, images to texts plus texts to images.
+    """ITA (the paper's equation 5): cross-entropy of M against its own pairs, images to texts plus texts to images.
 
     M holds a synthetic batch (picture i, its prompt i) at the model's own scale, without temperature.
     `prompt_ids` are equal where prompts are equal: a picture drawn from the same prompt is no negative.

@@ -8,7 +8,8 @@ import pandas as pd
 from IPython.display import Code, Markdown
 from matplotlib.figure import Figure
 
-from gift_lib import findings, plots, results, sweeps, tables
+from gift_lib import batch, findings, plots, results, sweeps, tables
+from gift_lib.metrics import Estimate
 from gift_lib.published import METRICS
 from gift_lib.repository import records_folder
 
@@ -19,8 +20,8 @@ def source(function: Callable) -> Code:
 
 
 def records() -> pd.DataFrame:
-    """All records of this book, one row per run."""
-    return results.load_frame(records_folder())
+    """All current records of this book, one row per run; a run whose record is outdated counts as missing."""
+    return results.load_frame(batch.current_records(records_folder()))
 
 
 def evidence(sweep: str, scale: str = "mini") -> Markdown:
@@ -74,6 +75,21 @@ def meaning(sweep: str, scale: str = "mini") -> Markdown:
     return Markdown(_typeset(said) or tables.status(frame, sweep, scale))
 
 
+def pairs(sweep: str, *of: tuple[str, str], scale: str = "mini") -> Markdown:
+    """First less second setting of a sweep, a row per pair: points with the 95 % interval over shared seeds."""
+    frame = records()
+    found = tables.by_variant(frame, sweeps.load(sweep, scale))
+    table = {f"{a}, less {b}": {m: _signed(tables.compare(found, a, b, m)) for m in METRICS} for a, b in of}
+    shown = pd.DataFrame(table).T.rename_axis("difference")
+    return Markdown(_typeset(tables.markdown(shown)) if shown.any(axis=None) else tables.status(frame, sweep, scale))
+
+
+def _signed(e: Estimate | None) -> str:
+    if e is None:
+        return ""
+    return f"{e.mean:+.1f}" + ("" if e.half_width is None else f" ± {e.half_width:.1f}")
+
+
 def matrix(sweep: str, variant: str, scale: str = "mini") -> Figure | Markdown:
     """The mean accuracy matrix of a row of a sweep."""
     frame = records()
@@ -91,10 +107,12 @@ def points(sweep: str, scale: str = "mini") -> Figure | Markdown:
     return plots.points(numbers, paper=printed if len(printed) > 1 else None, default=tables.default_variant(loaded))
 
 
-def curve(sweep: str, xlabel: str, scale: str = "mini") -> Figure | Markdown:
-    """Each metric over a sweep whose variants are numbers."""
+def curve(sweep: str, setting: str, xlabel: str, scale: str = "mini") -> Figure | Markdown:
+    """Each metric over the one setting, a number, in which a sweep's variants differ."""
     frame = records()
-    numbers = {float(v): row for v, row in tables.estimates(frame, sweeps.load(sweep, scale)).items()}
+    loaded = sweeps.load(sweep, scale)
+    count = {c.variant: float(getattr(c.experiment, setting)) for c in loaded.cells}
+    numbers = {count[v]: row for v, row in tables.estimates(frame, loaded).items()}
     series = {m: {x: row[m] for x, row in numbers.items() if row[m]} for m in METRICS}
     if not any(series.values()):
         return _missing(frame, sweep, scale)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from gift_lib import claims, results, sweeps, tables
+from gift_lib import batch, claims, results, sweeps, tables
 from gift_lib.errors import DataError, GiftError
 from gift_lib.files import atomic_write
 from gift_lib.published import METRICS
@@ -50,7 +50,7 @@ def main(path: Path = ROOT / "README.md", folder: Path = sweeps.RESULTS) -> int:
     """The command: write the README anew where it differs."""
     try:
         old = path.read_text(encoding="utf-8")
-        new = written(old, results.load_frame(folder))
+        new = written(old, results.load_frame(batch.current_records(folder)))
     except GiftError as error:
         print(error, file=sys.stderr)
         return 1

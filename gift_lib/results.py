@@ -13,7 +13,7 @@ import torch
 
 from gift_lib import metrics
 from gift_lib.config import NUMERICS_VERSION, Experiment, from_dict
-from gift_lib.errors import DataError
+from gift_lib.errors import DataError, GiftError
 from gift_lib.files import digest, read_json, write_json
 
 SCHEMA = 1
@@ -74,7 +74,7 @@ def read(path: str | Path) -> Record:
         made_by = key(from_dict(record["config"]), record["identity"])
         final = metrics.final_row(record["result"]["R"], form_of(record))
         complete = len(final) == len(record["result"]["tasks"]) == len(record["result"]["zero_shot"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, GiftError) as error:
         raise DataError(f"{path} is broken ({error}): delete it and run its experiment again.") from error
     if made_by != record.get("key") or not complete:
         raise DataError(f"{path} does not agree with its own key: delete it and run its experiment again.")

@@ -17,7 +17,11 @@ from gift_lib.errors import ConfigError, DataError, GiftError, nearest
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "notebooks" / "sweeps"
 RESULTS = ROOT / "book" / "results"
-KEYS = ("title", "paper", "scales", "counts", "base", "seeds", "variants")
+#: Keys of a sweep's file with the type of their values.
+KEYS = {
+    "title": str, "paper": str, "scales": list, "counts": str, "base": dict, "at_scale": dict, "seeds": int,
+    "variants": dict,
+}  # fmt: skip
 #: Settings whose numbers are counts of a scale: a sweep that names its scale (`counts`) has them translated.
 COUNTS = ("images_per_task", "denoising_steps")
 
@@ -80,10 +84,11 @@ def _scales(spec: dict[str, Any]) -> list[str]:
 
 
 def expand(name: str, spec: dict[str, Any], scale: str, seeds: Sequence[int] | None = None) -> Sweep:
-    """The cells of a sweep: `base` with each variant's settings put over it, once per seed."""
+    """The cells of a sweep: `base`, what `at_scale` says of this scale, and each variant over both, once per seed."""
     cells = []
+    base = {**spec.get("base", {}), **spec.get("at_scale", {}).get(scale, {})}
     for variant, own in spec["variants"].items():
-        settings = {**spec.get("base", {}), **(own or {})}
+        settings = {**base, **(own or {})}
         count = settings.pop("seeds", spec.get("seeds", 5))
         settings |= _translated(settings, spec.get("counts", scale), scale)
         for seed in seeds if seeds is not None else range(count):
@@ -94,20 +99,36 @@ def expand(name: str, spec: dict[str, Any], scale: str, seeds: Sequence[int] | N
 def _translated(settings: dict[str, Any], source: str, scale: str) -> dict[str, int]:
     """Counts of one scale in another's: 256 images are 1000 at paper scale, 20 denoising steps 50."""
     a, b = experiment(source), experiment(scale)
-    return {k: max(1, round(settings[k] * getattr(b, k) / getattr(a, k))) for k in COUNTS if k in settings}
+    numbers = {k: settings[k] for k in COUNTS if isinstance(settings.get(k), int)}  # others: `experiment` refuses them
+    return {k: max(1, round(n * getattr(b, k) / getattr(a, k))) for k, n in numbers.items()}
 
 
 def _check(name: str, spec: Any) -> None:
     if not isinstance(spec, dict) or not isinstance(spec.get("variants"), dict) or not spec["variants"]:
         raise ConfigError(f"sweep {name!r} must map `variants` to at least one of them: see book/batches.md.")
-    for key in spec:
+    for key, value in spec.items():
         if key not in KEYS:
             raise ConfigError(f"sweep {name!r} has no key {key!r}; {nearest(str(key), KEYS)}")
-    for scale in (*spec.get("scales", ()), spec.get("counts", "mini")):
+        _of_type(name, key, value, KEYS[key])
+    for variant, own in spec["variants"].items():
+        _of_type(name, f"variants: {variant}", {} if own is None else own, dict)
+    for seeds in (spec, *filter(None, spec["variants"].values())):
+        _of_type(name, "seeds", seeds.get("seeds", 1), int)
+        if seeds.get("seeds", 1) < 1:
+            raise ConfigError(f"sweep {name!r} has `seeds: {seeds['seeds']}`: it needs at least one.")
+    for at, own in spec.get("at_scale", {}).items():
+        _of_type(name, f"at_scale: {at}", own, dict)
+    for scale in (*spec.get("scales", ()), *spec.get("at_scale", ()), spec.get("counts", "mini")):
         if scale not in SCALES:
             raise ConfigError(f"sweep {name!r} names the scale {scale!r}; {nearest(str(scale), SCALES)}")
     if "title" not in spec:
         raise ConfigError(f"sweep {name!r} has no title: give it one, as in `title: Two temperatures`.")
+
+
+def _of_type(name: str, key: str, value: Any, wanted: type) -> None:
+    if not isinstance(value, wanted):
+        form = {dict: "settings, as in {beta: 0.5}", list: "a list", int: "a whole number", str: "text"}[wanted]
+        raise ConfigError(f"sweep {name!r} has `{key}: {value}`, which should be {form}: see book/batches.md.")
 
 
 def load_many(text: str, scale: str = "mini", seeds: Sequence[int] | None = None) -> list[Sweep]:
@@ -144,6 +165,8 @@ def seed_list(text: str) -> list[int] | None:
         for part in text.split(","):
             low, _, high = part.partition("-")
             numbers += range(int(low), int(high or low) + 1)
+        if not numbers:
+            raise ValueError
     except ValueError:
         raise ConfigError(f"seeds cannot be {text!r}: write numbers and ranges, such as 0-4,7.") from None
     return numbers

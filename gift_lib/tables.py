@@ -67,13 +67,23 @@ _KIND: dict[str, Callable[[Mapping], Any]] = {
 
 
 def by_variant(frame: pd.DataFrame, sweep: Sweep) -> dict[str, dict[int, Mapping]]:
-    """{variant: {seed: record}} for every variant of a sweep; seeds beyond the sweep's own count too."""
+    """{variant: {seed: record}} for every variant of a sweep; seeds beyond the sweep's own count too.
+
+    DataError where one run has two records: they were made with different weights, and only one can be current.
+    """
     scale = sweep.cells[0].experiment.scale
     mine = frame if frame.empty else frame[frame["scale"] == scale]
     kept: dict[str, dict[int, Mapping]] = {}
     for record in records(mine):
         same_but_seed = digest({**record["config"], "seed": 0})  # of a dict: hundreds of Experiments take seconds
-        kept.setdefault(same_but_seed, {})[record["config"]["seed"]] = record
+        seeds = kept.setdefault(same_but_seed, {})
+        other = seeds.setdefault(record["config"]["seed"], record)
+        if other["key"] != record["key"]:
+            c = record["config"]
+            raise DataError(
+                f"{c['method']}, order {c['order']}, seed {c['seed']} has two records made with different weights "
+                f"({other['key']} and {record['key']}): delete the older one."
+            )
     first = {c.variant: c.experiment for c in reversed(sweep.cells)}
     return {v: dict(sorted(kept.get(_seedless(first[v]), {}).items())) for v in sweep.variants}
 

@@ -28,7 +28,7 @@ def current(folder: Path) -> tuple[list[results.Record], dict[str, int]]:
     records, others = [], Counter()
     for record in results.read_all(folder):
         try:
-            same = record["identity"] == batch.identity(from_dict(record["config"]))
+            same = batch.is_current(record)
         except DataError as error:
             others[str(error)] += 1
             continue

@@ -78,7 +78,9 @@ def _sentence(rows: Mapping[str, pd.Series]) -> str:
         said[("raises" if row["Δ"] > 0 else "lowers") if clear else ""].append(_with(m, row["Δ"], row["±"]))
     clauses = [f"{verb} {', '.join(found)}" for verb, found in said.items() if verb and found]
     text = f"It {' and '.join(clauses)}. " if clauses else ""
-    return text + (f"Not told apart from no change: {', '.join(said[''])}." if said[""] else "")
+    return text + (
+        f"Not told apart from no change, all changes tested at once: {', '.join(said[''])}." if said[""] else ""
+    )
 
 
 def _with(name: str, mean: float, half: float | None) -> str:

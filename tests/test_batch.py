@@ -52,6 +52,14 @@ def test_runs_without_weights_are_left_out_and_counted(known, tmp_path, capsys):
     assert "5 runs are left out: the weights of mini-2" in capsys.readouterr().err
 
 
+def test_runs_that_a_scale_cannot_make_are_left_out(tmp_path):
+    """No public data has a real picture of every prompt; the other runs of that sweep go on."""
+    e = experiment("paper", synthetic_source="real")
+    with pytest.raises(DataError, match="at scale paper nobody has a real picture"):
+        batch.identity(e)
+    assert batch.state(e, tmp_path, tmp_path) == ("without weights or data", None)
+
+
 def test_what_has_a_record_is_no_part_of_a_batch(known, tmp_path, capsys):
     planned = batch.plan("own-temperature", "mini", "", tmp_path)
     first, second, *rest = planned

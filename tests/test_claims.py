@@ -5,7 +5,7 @@ import pytest
 import yaml
 from fixtures_records import frame, record, sweep_records
 
-from gift_lib import claims, metrics, published, sweeps
+from gift_lib import claims, findings, metrics, published, sweeps
 from gift_lib.claims import Claim, Comparison, Evidence
 from gift_lib.errors import ConfigError, DataError
 
@@ -50,9 +50,9 @@ def test_without_records_each_claim_says_which_command_makes_them(every):
     shown = claims.table(judged)
     assert (shown["verdict"] == "no records yet").all() and (shown["effect"] == "").all()
     assert shown["makes the records"].str.startswith("make sweep NAME=").all()
-    assert (
-        claims.headline(judged)
-        == f"Of {len(every)} claims of the slides, on the scale model: {len(every)} no records yet."
+    said = claims.headline(judged)
+    assert said.startswith(f"Of {len(every)} claims") and said.endswith(
+        f"on the scale model: {len(every)} no records yet."
     )
 
 
@@ -155,7 +155,19 @@ def test_refuting_a_part_is_corrected_for_many_parts():
     rows = [*_exact("gift", worse), *_exact("zscl", base)]
     alone, many = claim(last("GIFT", "ZSCL")), claim(*[last("GIFT", "ZSCL")] * 8)
     assert claims.judge(alone, Evidence(frame(rows))).verdict == "not supported"
-    assert claims.judge(many, Evidence(frame(rows))).verdict == "undecided"
+    judged = claims.judge(many, Evidence(frame(rows)))
+    assert judged.verdict == "undecided" and judged.deciding.hangs_on_correction
+    assert "; corrected -" in claims.details(judged)["effect"].iloc[0], "the page must show why it is not refuted"
+    assert "when corrected for all comparisons" in findings.verdicts([judged])
+
+
+def test_a_refuted_comparison_decides_before_a_weaker_undecided_one():
+    wide = {s: 60.0 + 20 * (-1) ** s - 1 for s in range(10)}
+    rows = [*_exact("gift", dict.fromkeys(range(10), 58.0)), *_exact("zscl", dict.fromkeys(range(10), 60.0)),
+            *_exact("finetune", wide)]  # fmt: skip
+    judged = claims.judge(claim(last("Continual Finetune", "ZSCL"), last("GIFT", "ZSCL")), Evidence(frame(rows)))
+    assert [o.verdict for o in judged.outcomes] == ["undecided", "not supported"]
+    assert judged.outcomes[0].reserve < judged.outcomes[1].reserve and judged.deciding is judged.outcomes[1]
 
 
 def _exact(method: str, levels: dict[int, float]) -> list[dict]:

@@ -1,16 +1,18 @@
 """The parts that pages share: with records, with some and with none."""
 
 import pytest
-from fixtures_records import frame, sweep_records
+from fixtures_records import frame, record, sweep_records
 from IPython.display import Markdown
 from matplotlib.figure import Figure
 
-from gift_lib import losses, pages, results
+from gift_lib import batch, generate, losses, pages, results
+from gift_lib.config import experiment, from_dict
 
 PARTS = {
     "table": ("I",), "per_task": ("table1", "Last"), "ranking": ("I",), "meaning": ("ablation-loss",),
     "matrix": ("table1", "GIFT"), "points": ("ablation-loss",), "transfer_last": ("I",), "evidence": ("table1",),
-    "curve": ("ablation-images", "images"),
+    "curve": ("ablation-images", "images_per_task", "images"),
+    "pairs": ("ablation-images", ("64", "32")),
 }  # fmt: skip
 FIGURES = ("matrix", "points", "transfer_last", "curve")
 
@@ -46,8 +48,26 @@ def test_source_is_the_function_as_it_stands():
     assert "def kd_rows(" in pages.source(losses.kd_rows).data
 
 
-def test_all_records_load_as_one_frame(monkeypatch, tmp_path):
-    for r in sweep_records("ablation-loss", {"Contrastive": 50.0}.get):
-        results.write(r, tmp_path)
+def test_all_current_records_load_as_one_frame(monkeypatch, tmp_path):
+    """Not those of other weights, or of an older version of the numerics: their runs count as missing."""
+    made = sweep_records("ablation-loss", {"Contrastive": 50.0, "Text-only": 40.0}.get)
+    for r in made:
+        e = from_dict(r["config"])
+        now = batch.identity(e)
+        other = now if e.distillation == "contrastive" else now | {"clip": "another"}
+        results.write(results.make(e, other, r["result"], r["run"]), tmp_path)
     monkeypatch.setattr(pages, "records_folder", lambda: tmp_path)
-    assert len(pages.records()) == 5
+    assert len(results.read_all(tmp_path)) == 10
+    assert set(pages.records()["distillation"]) == {"contrastive"} and len(pages.records()) == 5
+
+
+def test_records_whose_weights_are_not_here_stay(monkeypatch, tmp_path):
+    monkeypatch.setattr(generate, "early_folder", lambda: tmp_path / "none")
+    batch._identity.cache_clear()
+    made = record(experiment(pipeline="mini-early"))
+    assert batch._may_stand(made) and not batch._may_stand(record(experiment()))
+    assert not batch._may_stand({**made, "identity": made["identity"] | {"numerics": 0}})
+
+
+def test_pairs_are_differences_with_intervals(some):
+    assert "| 64, less 32 | +5.0\u00a0±\u00a0" in pages.pairs("ablation-images", ("64", "32")).data

@@ -53,8 +53,9 @@ def edited(path, change):
 def test_a_changed_record_is_refused(tmp_path, change, message):
     path = results.write(record(experiment()), tmp_path)
     edited(path, change)
-    with pytest.raises(DataError, match=message):
+    with pytest.raises(DataError, match=message) as caught:
         results.read(path)
+    assert str(path) in str(caught.value)
 
 
 def test_a_truncated_record_is_refused(tmp_path):

@@ -52,6 +52,14 @@ def test_a_sweep_for_one_scale_is_no_part_of_another():
         ({**SPEC, "base": {"temprature": 1.0}}, "temperature"),
         ({**SPEC, "scales": ["small"]}, "small"),
         ({**SPEC, "counts": "big"}, "big"),
+        ({**SPEC, "base": None}, "`base: None`, which should be settings"),
+        ({**SPEC, "scales": "mini"}, "`scales: mini`, which should be a list"),
+        ({**SPEC, "seeds": "five"}, "`seeds: five`, which should be a whole number"),
+        ({**SPEC, "seeds": 0}, "at least one"),
+        ({**SPEC, "variants": {"a": 3}}, "`variants: a: 3`, which should be settings"),
+        ({**SPEC, "variants": {"a": {"seeds": 0}}}, "at least one"),
+        ({**SPEC, "at_scale": {"big": {}}}, "big"),
+        ({**SPEC, "counts": "mini", "base": {"images_per_task": "256"}}, "images_per_task"),
     ],
 )
 def test_bad_files_are_refused_with_what_is_wrong(spec, said, tmp_path):
@@ -89,9 +97,15 @@ def test_seeds_by_numbers_and_ranges(text, wanted):
     assert sweeps.seed_list(text) == wanted
 
 
-def test_seeds_that_are_none():
+@pytest.mark.parametrize("text", ["one", "9-0"])
+def test_seeds_that_are_none(text):
     with pytest.raises(ConfigError, match="0-4,7"):
-        sweeps.seed_list("one")
+        sweeps.seed_list(text)
+
+
+def test_settings_of_one_scale_are_for_that_scale_only():
+    draws = {s: {c.experiment.prompt_draws for c in sweeps.load("table2", s).cells} for s in ("mini", "paper")}
+    assert draws == {"mini": {10_000}, "paper": {1000}}, "the published prompts of Order II were drawn by the thousand"
 
 
 def test_the_list_of_commands(capsys):

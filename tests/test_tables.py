@@ -194,6 +194,13 @@ def test_records_of_several_kinds_never_share_a_table(table1, changes, what):
         tables.main(mixed, "I")
 
 
+def test_two_records_of_one_run_are_refused(table1):
+    """The same settings with other weights: neither may silently take the other's place."""
+    twice = pd.concat([table1, frame([record(experiment(method="gift", order="I"), clip="another")])])
+    with pytest.raises(DataError, match="gift, order I, seed 0 has two records made with different weights"):
+        tables.main(twice, "I")
+
+
 def test_load_frame_is_what_tables_take(tmp_path, table1):
     for r in table1["record"]:
         results.write(r, tmp_path)

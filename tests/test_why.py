@@ -53,7 +53,9 @@ def test_sentences_name_what_is_clear():
     records += sweep_records(why.SWEEP, {"ZSCL, no l2": 70.0, "ZSCL, no ensemble": 60.0}.get, noise=0.5)
     clear, unclear = why.sentences(frame(records))
     assert clear.startswith("- **ZSCL, no l2.** It raises Transfer (+10.") and "Last (+10." in clear
-    assert unclear.startswith("- **ZSCL, no ensemble.** Not told apart from no change: Transfer (")
+    assert unclear.startswith(
+        "- **ZSCL, no ensemble.** Not told apart from no change, all changes tested at once: Transfer ("
+    )
 
 
 def test_a_reversed_pair_and_its_fates(some):

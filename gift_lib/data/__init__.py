@@ -43,16 +43,20 @@ def reference_captions(experiment: Experiment, n: int, data_dir: str | Path | No
 def real_pictures(
     experiment: Experiment, prompts: list[str], seeds: list[int], data_dir: str | Path | None = None
 ) -> UInt8[Tensor, "n 3 h w"]:
-    """A real picture for each prompt of the generator: GIFT's ceiling (synthetic_source "real").
+    """A real picture for each prompt of the generator, as a reference (synthetic_source "real").
 
     Only the scale model's web has one for any prompt; ConfigError at the other scales.
     """
-    source = _source(experiment)
-    if not hasattr(source, "real_pictures"):
+    if not has_real_pictures(experiment):
         raise ConfigError(
             f'at scale {experiment.scale} nobody has a real picture of every prompt: use synthetic_source "diffusion".'
         )
-    return source.real_pictures(list(prompts), list(seeds))
+    return _source(experiment).real_pictures(list(prompts), list(seeds))
+
+
+def has_real_pictures(experiment: Experiment) -> bool:
+    """Whether the data of this scale has a real picture for any prompt."""
+    return hasattr(_source(experiment), "real_pictures")
 
 
 def _source(experiment: Experiment):

@@ -169,7 +169,7 @@ def bars(m: dict[str, Any]) -> list[Bar]:
 
 COLUMNS = {
     "chance": "chance", "zero_shot": "zero-shot", "pixel_probe": "pixels", "alone": "alone", "last": "last",
-    "real_to_real": "real>real", "real_to_generated": "real>gen", "generated_to_real": "gen>real",
+    "real_to_real": "web>web", "real_to_generated": "web>gen", "generated_to_real": "gen>web",
 }  # fmt: skip
 
 
