@@ -39,8 +39,10 @@ class Comparison:
     margin: float
 
     def __str__(self) -> str:
-        """The test in words; rows of the two main tables have equal names, so their order is named too."""
-        (sweep, _, name_a), (_, _, name_b) = (v.partition("/") for v in (self.a, self.b))
+        """The test in words, with the order of a main table, and the batch where the rows are of two."""
+        (sweep, _, name_a), (other, _, name_b) = (v.partition("/") for v in (self.a, self.b))
+        if other and sweep != other:
+            name_a, name_b = _with_batch(name_a, sweep), _with_batch(name_b, other)
         order = "".join(f", Order {o}" for o, name in tables.MAIN.items() if name == sweep)
         if self.test == "above":
             return f"{self.metric} with {name_a} above {self.margin:g}{order}"
@@ -48,6 +50,10 @@ class Comparison:
         said = {"equal": f"within {self.margin:g} of", "not lower": f"at most {self.margin:g} below"}
         said |= {test: f"{test}{by} than with" for test in ("higher", "lower")}
         return f"{self.metric} with {name_a} {said[self.test]} {name_b}{order}"
+
+
+def _with_batch(row: str, sweep: str) -> str:
+    return row if sweep in tables.MAIN.values() else f"{row} ({sweep})"
 
 
 @dataclass(frozen=True)
