@@ -9,7 +9,6 @@ from IPython.display import Code, Markdown
 from matplotlib.figure import Figure
 
 from gift_lib import batch, findings, plots, results, sweeps, tables
-from gift_lib.metrics import Estimate
 from gift_lib.published import METRICS
 from gift_lib.repository import records_folder
 
@@ -78,16 +77,8 @@ def meaning(sweep: str, scale: str = "mini") -> Markdown:
 def pairs(sweep: str, *of: tuple[str, str], scale: str = "mini") -> Markdown:
     """First less second setting of a sweep, a row per pair: points with the 95 % interval over shared seeds."""
     frame = records()
-    found = tables.by_variant(frame, sweeps.load(sweep, scale))
-    table = {f"{a}, less {b}": {m: _signed(tables.compare(found, a, b, m)) for m in METRICS} for a, b in of}
-    shown = pd.DataFrame(table).T.rename_axis("difference")
-    return Markdown(_typeset(tables.markdown(shown)) if shown.any(axis=None) else tables.status(frame, sweep, scale))
-
-
-def _signed(e: Estimate | None) -> str:
-    if e is None:
-        return ""
-    return f"{e.mean:+.1f}" + ("" if e.half_width is None else f" ± {e.half_width:.1f}")
+    table = tables.pairs(frame, sweeps.load(sweep, scale), of)
+    return Markdown(_typeset(tables.markdown(table)) if table.any(axis=None) else tables.status(frame, sweep, scale))
 
 
 def matrix(sweep: str, variant: str, scale: str = "mini") -> Figure | Markdown:

@@ -6,7 +6,7 @@ row, and a record belongs to it when it is of the very same experiment. Every fu
 """
 
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -367,6 +367,16 @@ def pairs_of(means: pd.Series, halves: pd.Series, sign: bool = False) -> list[st
     """Means with their half-widths as text, empty where there is no mean."""
     texts = ["" if np.isnan(m) else f"{m:+.1f}" if sign else f"{m:.1f}" for m in means]
     return [t if not t or np.isnan(h) else f"{t} ± {h:.1f}" for t, h in zip(texts, halves, strict=True)]
+
+
+def pairs(frame: pd.DataFrame, sweep: Sweep, of: Sequence[tuple[str, str]]) -> pd.DataFrame:
+    """First less second variant as text, a row per pair and a column per metric; empty where records are missing."""
+    found = by_variant(frame, sweep)
+    shown = pd.DataFrame(index=pd.Index([f"{a}, less {b}" for a, b in of], name="difference"))
+    for m in METRICS:
+        block = pd.DataFrame([_columns(compare(found, a, b, m), "Δ") for a, b in of])
+        shown[m] = pairs_of(block["Δ"], block["Δ ±"], sign=True)
+    return shown
 
 
 def _p(value: float) -> str:
