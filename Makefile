@@ -13,13 +13,15 @@ METHOD ?= gift
 JOBS ?= 2
 PORT ?= 8000
 N ?= 3
+FRESH ?=
 SEEDS ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
 PY := $(BIN)/python
-# Runs lock themselves, so a batch that was killed goes on by the same command, without an --unlock.
-BATCH := --cores $(JOBS) --keep-going --rerun-incomplete --nolock
+# Runs lock themselves, so a batch that was killed goes on by the same command, without an --unlock. Records are
+# whole or not there at all, so that none need be removed with a job that dies after writing one (--keep-incomplete).
+BATCH := --cores $(JOBS) --keep-going --keep-incomplete --rerun-incomplete --nolock
 # The environment is made anew when these files change, and only then.
 PINS := requirements.txt env/requirements.lock pyproject.toml
 STAMP := $(VENV)/.installed-$(shell cat $(PINS) | cksum | cut -d' ' -f1)
@@ -87,14 +89,14 @@ sweep: install ## a batch of runs, or the rest of it: NAME=ablation-loss SCALE=m
 sweep-status: install ## what a batch has done and what is missing: NAME=... SCALE=...
 	$(PY) -m gift_lib.batch status $(NAME) --scale $(SCALE) --jobs $(JOBS) --seeds=$(SEEDS)
 
-verify: install ## run N committed records again, drawn at random, and compare them byte for byte
-	$(PY) -m gift_lib.verify --sample $(N)
+verify: install ## run N committed records again, drawn at random, and compare them; FRESH=1 draws the pictures again
+	$(PY) -m gift_lib.verify --sample $(N) $(if $(FRESH),--fresh)
 
 reproduce: install ## make every record from nothing (a night on two cores) and compare with the committed ones
 	GIFT_CACHE=$(CURDIR)/build/reproduce/cache $(PY) -m gift_lib.world early
 	-GIFT_CACHE=$(CURDIR)/build/reproduce/cache $(BIN)/snakemake $(BATCH) \
 	  --config name=$(NAME) scale=$(SCALE) results=build/reproduce/results runs=build/reproduce/runs
-	$(PY) -m gift_lib.verify --against build/reproduce/results --name $(NAME)
+	GIFT_CACHE=$(CURDIR)/build/reproduce/cache $(PY) -m gift_lib.verify --against build/reproduce/results --name $(NAME)
 	rm -rf build/reproduced && mv build/reproduce build/reproduced
 
 data: install ## prepare and verify the data sets of the real scales

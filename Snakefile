@@ -1,8 +1,9 @@
 # Batches of runs. `make sweep NAME=ablation-loss`, or plainly:
-#     snakemake --cores 2 --keep-going --rerun-incomplete --nolock --config name=ablation-loss scale=mini
+#     snakemake --cores 2 --keep-going --keep-incomplete --rerun-incomplete --nolock --config name=ablation-loss scale=mini
 # A run's file name carries the digest of its config, world, weights and numerics version, so what is
 # current is never run again and what is not current has another name. Nothing else is tracked: a record
-# that is there is no part of the batch. Runs hold locks of their own, hence --nolock.
+# that is there is no part of the batch. Runs hold locks of their own (hence --nolock) and write what they leave in
+# one step (hence --keep-incomplete: what is there is whole, and stays when its job dies afterwards).
 import json, os, shlex, sys
 
 sys.path.insert(0, workflow.basedir)
@@ -22,7 +23,7 @@ PYTHON = shlex.quote(sys.executable)
 def needs(wildcards):
     """The pictures of a run, generated once for all runs that share them."""
     key = batch.pictures_key(PLAN[wildcards.stem])
-    return f"{RUNS}/{SCALE}/pictures-{key}.json" if key else []
+    return str(batch.drawn(DEVICE, key)) if key else []
 
 
 def values(e, **more):
@@ -44,9 +45,10 @@ rule all:
         expand(f"{RESULTS}/{SCALE}/{{stem}}.json", stem=TO_DO),
 
 
+# `update` keeps what another batch has written meanwhile.
 rule pictures:
     output:
-        f"{RUNS}/{SCALE}/pictures-{{key}}.json",
+        update(str(batch.drawn(DEVICE, "{key}"))),
     params:
         values=lambda w: values(PICTURES[w.key]),
     threads: 1
@@ -56,7 +58,7 @@ rule pictures:
         "{PYTHON} -m gift_lib.batch pictures {params.values} --device {DEVICE} --gpus {GPUS} --output {output}"
 
 
-# Runs come before pictures for later runs: tables fill early. `update` keeps a record that another process wrote.
+# Runs come before pictures for later runs: tables fill early.
 rule run:
     input:
         needs,

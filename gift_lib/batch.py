@@ -116,6 +116,14 @@ def pictures_key(e: Experiment) -> str:
     return digest({"config": drawn.to_dict(), "identity": made_by})
 
 
+def drawn(device: str, key: str) -> Path:
+    """The file that says that the pictures of `pictures_key` were drawn on a kind of device.
+
+    It lies in the cache, as they do: who clears one clears the other.
+    """
+    return cache_root().absolute() / "drawn" / f"{device.partition(':')[0]}-{key}.json"
+
+
 def from_parameters(values: Mapping[str, Any]) -> Experiment:
     """The experiment that `sweeps.parameters` described."""
     named = {k: values[k] for k in ("method", "order", "seed", "scale")}

@@ -10,7 +10,6 @@ cache, which other programs share: it is listed, not cleared.
 """
 
 import argparse
-import fcntl
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
@@ -20,6 +19,7 @@ from pathlib import Path
 from huggingface_hub import scan_cache_dir
 from huggingface_hub.constants import HF_HUB_CACHE
 
+from gift_lib import checkpoint
 from gift_lib.data.cache import GENERATED, images_root
 from gift_lib.data.mtil import data_root
 from gift_lib.errors import ConfigError, GiftError, nearest
@@ -61,7 +61,9 @@ def _folders(kind: str) -> list[Path]:
     if kind in ("pictures", "decoded"):
         roots = {cache_root() / "images", images_root()}
         found = [p for root in sorted(roots) for p in _subfolders(root)]
-        return [p for p in found if bool(GENERATED.fullmatch(p.name)) == (kind == "pictures")]
+        found = [p for p in found if bool(GENERATED.fullmatch(p.name)) == (kind == "pictures")]
+        marks = cache_root() / "drawn"  # by batches, of the pictures that are complete
+        return found + [marks] * (kind == "pictures" and marks.is_dir())
     return _subfolders(cache_root() / {"rendered": "mini", "runs": "runs"}[kind])
 
 
@@ -75,24 +77,10 @@ def clear(kinds: Sequence[str]) -> Iterator[Entry]:
         if kind not in KINDS:
             raise ConfigError(f"the cache holds nothing called {kind!r}; {nearest(kind, KINDS)}")
     for entry in entries(kinds):
-        if entry.kind == "runs" and _at_work(entry.path):
+        if entry.kind == "runs" and checkpoint.at_work(entry.path):
             continue
         shutil.rmtree(entry.path, ignore_errors=True)
         yield entry
-
-
-def _at_work(folder: Path) -> bool:
-    """Whether a process holds the lock of a run's state."""
-    if not (folder / "lock").exists():
-        return False
-    with open(folder / "lock") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        except OSError:  # a drive without locks
-            return False
-    return False
 
 
 def hub_bytes(folder: str | Path = HF_HUB_CACHE) -> int:

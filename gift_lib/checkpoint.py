@@ -59,6 +59,26 @@ def workplace(folder: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def at_work(folder: Path) -> bool:
+    """Whether a process holds the lock of a run's state."""
+    try:
+        with open(folder / "lock", "r+") as lock:  # NFS locks only what is open for writing
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    except OSError:  # a drive without locks
+        return False
+    return False
+
+
+def discard(folder: Path) -> None:
+    """Remove a run's state, unless a process works on it."""
+    if not at_work(folder):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def _unshared(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """safetensors refuses tensors that share memory: copy the later ones."""
     seen: set[int] = set()

@@ -58,7 +58,7 @@ def alone(notebook: Path) -> Iterator[None]:
     while True:
         lock = _inherited(path)
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if path.exists() and os.path.samestat(path.stat(), os.fstat(lock.fileno())):
+        if _is_at(path, lock):
             break
         lock.close()  # its last holder has just removed the file
     with lock:
@@ -66,6 +66,14 @@ def alone(notebook: Path) -> Iterator[None]:
             yield
         finally:
             path.unlink(missing_ok=True)
+
+
+def _is_at(path: Path, file: IO) -> bool:
+    """Whether an open file is the one that lies at a path."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False
 
 
 def lock_of(notebook: Path) -> Path:

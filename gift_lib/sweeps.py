@@ -150,9 +150,9 @@ def parameters(e: Experiment) -> dict[str, Any]:
     return {**named, "overrides": changed}
 
 
-def command(e: Experiment, output: str = "/dev/null") -> str:
-    """The plain papermill line that makes one record."""
-    values = json.dumps(parameters(e), sort_keys=True)
+def command(e: Experiment, output: str = "/dev/null", device: str = "cpu") -> str:
+    """The plain papermill line that makes one record on a device."""
+    values = json.dumps(parameters(e) | ({} if device == "cpu" else {"device": device}), sort_keys=True)
     return f"papermill notebooks/experiment.ipynb {output} -y {shlex.quote(values)}"
 
 

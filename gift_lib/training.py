@@ -1,7 +1,6 @@
 """The one loop: generate, fit, evaluate, grow the pool. It knows no method by name."""
 
 import math
-import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -80,16 +79,21 @@ def run(experiment: Experiment, runtime: Runtime = LOCAL, results_dir: str | Pat
     """
     methods.check(experiment)
     identity = identity_of(experiment, runtime)
-    state = runtime.cache / "runs" / results.key(experiment, identity)
+    state = state_of(results.key(experiment, identity), runtime)
     known = results.find(results_dir, experiment, identity) if results_dir else None
     if known:
-        shutil.rmtree(state, ignore_errors=True)  # left by a run killed after its record was written
+        checkpoint.discard(state)  # left by a run killed after its record was written
         return known
     with checkpoint.workplace(state) as folder, numerics(runtime.device):
         record = _run(experiment, runtime, identity, folder / "state.safetensors")
         if results_dir:
             results.write(record, results_dir)
     return record
+
+
+def state_of(key: str, runtime: Runtime = LOCAL) -> Path:
+    """Where an unfinished run keeps its state, by the key of its record."""
+    return runtime.cache / "runs" / key
 
 
 def identity_of(experiment: Experiment, runtime: Runtime = LOCAL) -> dict[str, Any]:

@@ -51,8 +51,8 @@ class Folders:
         config = {"name": name or self.root / "tiny.yml", "scale": "mini", "results": self.results, "runs": self.runs,
                   **config}  # fmt: skip
         program = [sys.executable, "-m", "snakemake", "--snakefile", str(sweeps.ROOT / "Snakefile")]
-        return [*program, "--directory", str(self.root), "--keep-going", "--rerun-incomplete", "--nolock", *options,
-                "--config", *(f"{k}={v}" for k, v in config.items())]  # fmt: skip
+        return [*program, "--directory", str(self.root), "--keep-going", "--keep-incomplete", "--rerun-incomplete",
+                "--nolock", *options, "--config", *(f"{k}={v}" for k, v in config.items())]  # fmt: skip
 
     @property
     def environment(self) -> dict[str, str]:

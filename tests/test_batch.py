@@ -14,7 +14,7 @@ import pytest
 from fixtures_batch import TINY, Folders, kill, plan, undisturbed, wait_for
 from fixtures_records import record
 
-from gift_lib import batch, generate, jobs, results, sweeps
+from gift_lib import batch, caches, generate, jobs, results, sweeps
 from gift_lib.config import experiment
 from gift_lib.data import load_tasks
 from gift_lib.errors import DataError
@@ -296,6 +296,28 @@ def test_the_snakefile_plans_what_is_missing(folders):
         results.make(there, batch.identity(there), record(there)["result"], {"seconds": 1.0}), folders.results
     )
     assert _planned(folders) == {"pictures": "1", "run": "2"}
+
+
+def test_pictures_are_drawn_again_when_the_cache_was_cleared(folders, monkeypatch):
+    """What says that they are there lies beside them; nothing that another batch has written is removed."""
+    monkeypatch.setenv("GIFT_CACHE", str(folders.cache))
+    folders.write({"a": {}})
+    (key,) = {batch.pictures_key(e) for e in plan(folders).values()}
+    mark = batch.drawn("cpu", key)
+    mark.parent.mkdir(parents=True)
+    mark.write_text("{}")
+    assert _planned(folders) == {"run": "1"}
+    assert [e.path.name for e in caches.clear(["pictures"])] == ["drawn"]
+    assert _planned(folders) == {"pictures": "1", "run": "1"}
+
+
+def test_another_batch_may_take_a_record_or_pictures_first(folders, monkeypatch):
+    """Two engines with the same plan: the later one finds what the earlier one has written, and removes nothing."""
+    monkeypatch.setenv("GIFT_CACHE", str(folders.cache))
+    folders.write({"a": {}, "b": {"beta": 0.0}})
+    both = [folders.start("--cores", "1") for _ in range(2)]
+    assert [engine.wait(600) for engine in both] == [0, 0], (folders.root / "batch.log").read_text()[-3000:]
+    assert len(folders.records()) == 2 and len(list(batch.drawn("cpu", "x").parent.iterdir())) == 1
 
 
 def _planned(folders: Folders) -> dict[str, str]:

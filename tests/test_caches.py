@@ -4,8 +4,9 @@ import fcntl
 
 import pytest
 
-from gift_lib import caches, checkpoint
+from gift_lib import batch, caches, checkpoint
 from gift_lib.errors import GiftError
+from gift_lib.files import write_json
 
 
 @pytest.fixture
@@ -56,6 +57,16 @@ def test_clear_removes_what_is_named_and_nothing_else(place, capsys):
     assert caches.main(["clear", "pictures"]) == 0
     assert "pictures: 0.0 MB freed" in capsys.readouterr().out
     assert [e.kind for e in caches.entries()] == ["rendered", "decoded", "runs", "originals"]
+
+
+def test_what_says_that_pictures_are_there_goes_with_them(place):
+    mark = batch.drawn("cuda:1", "0" * 16)
+    assert mark == place / "drawn" / f"cuda-{'0' * 16}.json"
+    write_json(mark, {})
+    assert [e.path.name for e in caches.clear(["decoded"])] == ["DTD"]
+    assert mark.exists()
+    assert [e.path.name for e in caches.clear(["pictures"])] == ["00112233445566ff", "drawn"]
+    assert not mark.exists()
 
 
 def test_all_leaves_the_originals(place):

@@ -88,6 +88,7 @@ def test_a_run_that_two_tables_need_is_one_run():
 def test_every_experiment_survives_the_way_through_its_papermill_line():
     for e in sweeps.runs(sweeps.load_many("all")).values():
         words = shlex.split(sweeps.command(e, "out.ipynb"))
+        assert "device" not in words[-1] and '"device": "cuda"' in sweeps.command(e, device="cuda")
         assert words[:4] == ["papermill", "notebooks/experiment.ipynb", "out.ipynb", "-y"]
         assert batch.from_parameters(json.loads(words[4])) == e
 

@@ -95,3 +95,37 @@ def test_records_just_made_are_compared_or_kept(folder, tmp_path, capsys):
     assert lines["finetune0"].endswith("made again: differs in R (the same kind of CPU)")
     assert "new: kept as" in lines["gift7"] and len(lines) == 3
     assert sorted(r["config"]["seed"] for r in results.read_all(kept)) == [0, 0, 7]
+
+
+def test_a_record_beyond_the_sweeps_is_no_part_of_what_is_reproduced(folder, tmp_path, capsys):
+    """Somebody added a seed to a table: a batch of the sweeps' own seeds cannot make it again."""
+    results.write(record(experiment(seed=40)), folder)
+    other = tmp_path / "other"
+    for e in (experiment(), experiment(method="finetune")):
+        results.write(record(e), other)
+    assert verify.compare(folder, other) == 0
+    assert "1 left out: of no sweep or of seeds beyond its own" in capsys.readouterr().out
+
+
+def test_a_run_is_verified_from_its_first_step(folder, tmp_path, monkeypatch):
+    """What an unfinished run left is removed; with `--fresh` nothing in the cache is used."""
+    monkeypatch.setenv("GIFT_CACHE", str(tmp_path / "cache"))
+    seen = []
+    again(lambda r: None, monkeypatch)
+    made = verify.run
+
+    def run(e, runtime):
+        seen.append(runtime.cache)
+        assert not verify.state_of(record(e)["key"], runtime).exists()
+        return made(e, runtime)
+
+    monkeypatch.setattr(verify, "run", run)
+    for r in verify.current(folder)[0]:
+        left = verify.state_of(r["key"]) / "state.safetensors"
+        left.parent.mkdir(parents=True)
+        left.touch()
+    assert verify.main(["--sample", "9", "--fresh", "--results", str(folder)]) == 0
+    assert len(set(seen)) == 1 and seen[0] != tmp_path / "cache" and not seen[0].exists()
+    assert list((tmp_path / "cache").rglob("state.safetensors"))
+    assert verify.main(["--sample", "9", "--results", str(folder)]) == 0
+    assert seen[-1] == tmp_path / "cache"
