@@ -4,7 +4,7 @@
 test of one difference against a margin. It is supported when all comparisons are (each at 95 %: a conjunction
 needs no correction), not supported when one is refuted (its interval at 1 - 0.05 / k lies wholly on the wrong
 side, Bonferroni over the k comparisons), else undecided. All seeds of the sweep must be there: a claim is not
-judged on part of its records.
+judged on part of its records. A claim that was written down when records behind it were there is counted apart.
 """
 
 from collections import Counter
@@ -24,7 +24,7 @@ from gift_lib.sweeps import Sweep
 
 TESTS = ("higher", "lower", "not lower", "equal", "above")
 VERDICTS = ("supported", "not supported", "undecided", "no records yet")
-_CLAIM = {"id", "part", "text", "where", "comparisons"}
+_CLAIM = {"id", "part", "text", "where", "comparisons", "after_records"}
 _COMPARISON = {"a", "b", "metrics", "test", "margin"}
 
 
@@ -65,6 +65,8 @@ class Claim:
     text: str
     where: str
     comparisons: tuple[Comparison, ...]
+    #: Whether it was written down when records that judge it were there.
+    after_records: bool = False
 
     @property
     def sweeps(self) -> tuple[str, ...]:
@@ -146,11 +148,12 @@ def _read(path: str | Path | None) -> Mapping[str, Any]:
 
 
 def _claim(entry: Mapping[str, Any]) -> Claim:
+    entry = {"after_records": False, **entry}
     _fields(entry, _CLAIM, f"claim {entry.get('id')!r}")
     comparisons = tuple(c for spec in entry["comparisons"] for c in _comparisons(spec, entry["id"]))
     if not comparisons:
         raise ConfigError(f"claim {entry['id']!r} has no comparison: say what tests it, or list it under `untested`.")
-    return Claim(entry["id"], entry["part"], entry["text"], str(entry["where"]), comparisons)
+    return Claim(entry["id"], entry["part"], entry["text"], str(entry["where"]), comparisons, entry["after_records"])
 
 
 def _comparisons(spec: Mapping[str, Any], claim: str) -> Iterator[Comparison]:
@@ -299,9 +302,14 @@ def count(judged: Sequence[Judged]) -> dict[str, int]:
 
 
 def headline(judged: Sequence[Judged]) -> str:
-    """The count as a sentence, for the README."""
-    parts = [f"{n} {verdict}" for verdict, n in count(judged).items() if n]
-    return f"Of {len(judged)} claims drawn from the slides' text and tables, on the scale model: {', '.join(parts)}."
+    """The count in words, for the README: claims that were fixed before their records, then the others."""
+    before, after = ([j for j in judged if j.claim.after_records == late] for late in (False, True))
+    text = f"Of {len(before)} claims drawn from the slides' text and tables, on the scale model: {_counts(before)}."
+    return text + (f" Of {len(after)} more, written down when records were there: {_counts(after)}." if after else "")
+
+
+def _counts(judged: Sequence[Judged]) -> str:
+    return ", ".join(f"{n} {verdict}" for verdict, n in count(judged).items() if n)
 
 
 def table(judged: Sequence[Judged]) -> pd.DataFrame:

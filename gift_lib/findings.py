@@ -124,7 +124,8 @@ def verdicts(judged: Sequence[Judged]) -> str:
         if j.claim.part != part:
             part = j.claim.part
             lines.append(f"\n**{part}**\n")
-        lines.append(f"- **{j.verdict}**: {j.claim.text} *({j.claim.where})*<br><small>{_reason(j)}</small>")
+        late = ", *written after its records*" if j.claim.after_records else ""
+        lines.append(f"- **{j.verdict}**{late}: {j.claim.text} *({j.claim.where})*<br><small>{_reason(j)}</small>")
     return "\n".join(lines).strip()
 
 

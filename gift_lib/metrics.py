@@ -187,7 +187,8 @@ class Estimate:
     """A mean over seeds with the half-width of its t interval, or a difference of two such means.
 
     `half_width` is None where no interval exists (one seed). `p` is the two-sided p-value of a
-    difference against zero; None for a plain mean, for a single pair and where nothing varies.
+    difference against zero; None for a plain mean and for a single pair. Where nothing varies it is 0, or 1 for a
+    difference of zero, and the interval has no width.
     """
 
     mean: float
@@ -244,7 +245,7 @@ def unpaired(a: Values, b: Values, level: float = 0.95) -> Estimate:
         return Estimate(mean, None, n, level)
     vx, vy = x.var(ddof=1) / len(x), y.var(ddof=1) / len(y)
     if vx + vy < _NO_SPREAD**2:
-        return Estimate(mean, 0.0, n, level)
+        return _certain(mean, n, level)
     df = (vx + vy) ** 2 / (vx**2 / (len(x) - 1) + vy**2 / (len(y) - 1))
     return _difference(mean, np.sqrt(vx + vy), df, n, level)
 
@@ -269,9 +270,14 @@ def holm(pvalues: Sequence[float | None]) -> list[float | None]:
 def _difference(mean: float, error: float, df: float | int, n: int, level: float) -> Estimate:
     """`error` is the standard error of the mean difference."""
     if error < _NO_SPREAD:
-        return Estimate(mean, 0.0, n, level)
+        return _certain(mean, n, level)
     p = 2 * stats.t.sf(abs(mean) / error, df)
     return Estimate(mean, _half_width(error, df, level), n, level, float(p))
+
+
+def _certain(mean: float, n: int, level: float) -> Estimate:
+    """A difference that is the same for every pair: the limit of the test for a vanishing standard error."""
+    return Estimate(mean, 0.0, n, level, float(abs(mean) < _NO_SPREAD))
 
 
 def _half_width(error: float, df: float | int, level: float) -> float:

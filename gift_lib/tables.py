@@ -41,21 +41,29 @@ def numbers(record: Mapping) -> dict[str, float | None]:
     return metrics.summary(record["result"]["R"], results.form_of(record))
 
 
-def records(frame: pd.DataFrame) -> list[Mapping]:
-    """The records of a frame; a DataError where they must not stand in one table.
+def of_one_kind(found: Sequence[Mapping]) -> Sequence[Mapping]:
+    """The same records; a DataError where they must not stand in one table.
 
     World, numerics version and kind of hardware must agree: numbers of different ones differ for other
     reasons than the methods.
     """
-    found = [] if frame.empty else list(frame["record"])
     for what, value in _KIND.items():
         kinds = sorted({str(value(r)) for r in found})
         if len(kinds) > 1:
             raise DataError(
                 f"these records were made with more than one {what} ({', '.join(kinds)}): "
-                "filter the frame, or run the older ones again."
+                f"filter the frame, or run those of one kind again ({_fewest(found, value)})."
             )
     return found
+
+
+def _fewest(found: Sequence[Mapping], value: Callable[[Mapping], Any]) -> str:
+    """The records of the rarest kind, by key."""
+    by_kind: dict[str, list[str]] = {}
+    for record in found:
+        by_kind.setdefault(str(value(record)), []).append(record["key"])
+    kind, keys = min(by_kind.items(), key=lambda item: len(item[1]))
+    return f"{kind}: {', '.join(keys[:3])}{', ...' if len(keys) > 3 else ''}"
 
 
 _KIND: dict[str, Callable[[Mapping], Any]] = {
@@ -69,14 +77,16 @@ _KIND: dict[str, Callable[[Mapping], Any]] = {
 def by_variant(frame: pd.DataFrame, sweep: Sweep) -> dict[str, dict[int, Mapping]]:
     """{variant: {seed: record}} for every variant of a sweep; seeds beyond the sweep's own count too.
 
-    DataError where one run has two records: they were made with different weights, and only one can be current.
+    DataError where these records are not of one kind, and where one run has two of them: they were made with
+    different weights, and only one can be current.
     """
-    scale = sweep.cells[0].experiment.scale
-    mine = frame if frame.empty else frame[frame["scale"] == scale]
-    kept: dict[str, dict[int, Mapping]] = {}
-    for record in records(mine):
-        same_but_seed = digest({**record["config"], "seed": 0})  # of a dict: hundreds of Experiments take seconds
-        seeds = kept.setdefault(same_but_seed, {})
+    first = {c.variant: _seedless(c.experiment) for c in reversed(sweep.cells)}
+    kept: dict[str, dict[int, Mapping]] = {row: {} for row in first.values()}
+    mine = [(_seedless_of(r), r) for r in ([] if frame.empty else frame["record"])]
+    mine = [(row, r) for row, r in mine if row in kept]
+    of_one_kind([r for _, r in mine])
+    for row, record in mine:
+        seeds = kept[row]
         other = seeds.setdefault(record["config"]["seed"], record)
         if other["key"] != record["key"]:
             c = record["config"]
@@ -84,12 +94,16 @@ def by_variant(frame: pd.DataFrame, sweep: Sweep) -> dict[str, dict[int, Mapping
                 f"{c['method']}, order {c['order']}, seed {c['seed']} has two records made with different weights "
                 f"({other['key']} and {record['key']}): delete the older one."
             )
-    first = {c.variant: c.experiment for c in reversed(sweep.cells)}
-    return {v: dict(sorted(kept.get(_seedless(first[v]), {}).items())) for v in sweep.variants}
+    return {v: dict(sorted(kept[first[v]].items())) for v in sweep.variants}
 
 
 def _seedless(e: Experiment) -> str:
     return e.replace(seed=0).digest
+
+
+def _seedless_of(record: Mapping) -> str:
+    """`_seedless` of a record's experiment: from its dict, since hundreds of Experiments take seconds."""
+    return digest({**record["config"], "seed": 0})
 
 
 def values(found: Mapping[int, Mapping], metric: str) -> dict[int, float]:

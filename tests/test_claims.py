@@ -50,9 +50,15 @@ def test_without_records_each_claim_says_which_command_makes_them(every):
     shown = claims.table(judged)
     assert (shown["verdict"] == "no records yet").all() and (shown["effect"] == "").all()
     assert shown["makes the records"].str.startswith("make sweep NAME=").all()
-    n = len(every)
+    late = sum(c.after_records for c in every)
+    n = len(every) - late
     said = f"Of {n} claims drawn from the slides' text and tables, on the scale model: {n} no records yet."
-    assert claims.headline(judged) == said
+    assert (
+        claims.headline(judged)
+        == f"{said} Of {late} more, written down when records were there: {late} no records yet."
+    )
+    assert claims.headline([j for j in judged if not j.claim.after_records]) == said
+    assert findings.verdicts(judged).count("*written after its records*") == late > 0
 
 
 def judge(test, low, high, margin=0.0, n=10):

@@ -179,9 +179,12 @@ def test_one_seed_has_no_interval():
         assert "±" not in str(estimate) and "nan" not in str(estimate)
 
 
-def test_no_spread_has_no_p_value():
+def test_without_spread_a_difference_is_certain():
+    """The limit of the test for a vanishing standard error: what the interval of no width says, p says too."""
     for estimate in (metrics.paired([2.1, 3.1], [1.0, 2.0]), metrics.unpaired([2.0, 2.0], [1.0, 1.0])):
-        assert estimate.p is None and estimate.half_width == 0.0
+        assert estimate.p == 0.0 and estimate.half_width == 0.0
+    for estimate in (metrics.paired([2.0, 3.0], [2.0, 3.0]), metrics.unpaired([2.0, 2.0], [2.0, 2.0])):
+        assert estimate.p == 1.0 and estimate.low == estimate.high == 0.0
 
 
 @pytest.mark.parametrize(

@@ -194,6 +194,16 @@ def test_records_of_several_kinds_never_share_a_table(table1, changes, what):
         tables.main(mixed, "I")
 
 
+def test_a_record_of_another_kind_spoils_the_tables_that_it_stands_in_alone(table1):
+    """One run made elsewhere must not keep every other page from its records."""
+    alien = record(experiment(method="lwf", order="II"), device="Some GPU")
+    mixed = pd.concat([table1, frame([alien])])
+    pd.testing.assert_frame_equal(tables.main(mixed, "I"), tables.main(table1, "I"))
+    more = pd.concat([mixed, frame([record(experiment(method="l2", order="II"))])])
+    with pytest.raises(DataError, match=rf"run those of one kind again \(.*(Some GPU: {alien['key']}|cpu).*\)"):
+        tables.main(more, "II")
+
+
 def test_two_records_of_one_run_are_refused(table1):
     """The same settings with other weights: neither may silently take the other's place."""
     twice = pd.concat([table1, frame([record(experiment(method="gift", order="I"), clip="another")])])
