@@ -195,7 +195,7 @@ def _time_left(states: Sequence[str], times: Sequence[float], jobs: int) -> str:
 
 
 def state(e: Experiment, folder: Path, runs: Path) -> tuple[str, float | None]:
-    """One of STATES, and the seconds that a run took if it is done.
+    """One of STATES, and the seconds that a run took if it is done and was never interrupted.
 
     A run holds its lock while it works; a notebook without a record and without a lock has failed.
     """
@@ -204,7 +204,8 @@ def state(e: Experiment, folder: Path, runs: Path) -> tuple[str, float | None]:
     except DataError:
         return STATES[-1], None
     if is_record(record):
-        return "done", read_json(record)["run"]["seconds"]
+        made = read_json(record)["run"]
+        return "done", None if made.get("resumed") else made["seconds"]  # of the last part alone
     notebook = runs / e.scale / f"{record.stem}.ipynb"
     try:
         with open(lock_of(notebook), "r+") as lock:  # NFS locks only what is open for writing

@@ -138,7 +138,12 @@ METRICS = {
     "Learned": learned,
     "Transfer (rows)": transfer_rows,
 }
-PER_TASK = {"Transfer": transfer_per_task, "Avg": average_per_task, "Last": last_per_task}
+PER_TASK = {
+    "Transfer": transfer_per_task,
+    "Avg": average_per_task,
+    "Last": last_per_task,
+    "Forgetting": forgetting_per_task,
+}
 
 
 def summary(R: Matrix, form: str = "continual") -> dict[str, float | None]:
@@ -167,18 +172,18 @@ def final_row(R: Matrix, form: str = "continual") -> Float[np.ndarray, " n"]:
 
 
 def per_task(R: Matrix, tasks: Sequence[str]) -> dict[str, dict[str, float]]:
-    """{"Transfer" | "Avg" | "Last": {task: percent}} as in the per-dataset tables.
+    """{"Transfer" | "Avg" | "Last" | "Forgetting": {task: percent}}, the first three as in the per-dataset tables.
 
-    The first task has no Transfer. `tasks` are the names in training order.
+    The first task has no Transfer, the last one no Forgetting. `tasks` are the names in training order.
     """
     R = matrix(R)
     if len(tasks) != len(R):
         raise DataError(f"R is of {len(R)} tasks but {len(tasks)} names are given: give one name per task.")
-    names = {"Transfer": tasks[1:], "Avg": tasks, "Last": tasks}
+    names = {"Transfer": tasks[1:], "Avg": tasks, "Last": tasks, "Forgetting": tasks[:-1]}
     return {
         metric: dict(zip(names[metric], map(float, f(R)), strict=True))
         for metric, f in PER_TASK.items()
-        if len(R) > 1 or metric != "Transfer"
+        if len(R) > 1 or metric in ("Avg", "Last")
     }
 
 

@@ -18,6 +18,8 @@ from gift_lib.methods.teacher import Teacher
 from gift_lib.pool import prompt_stream
 from gift_lib.training import LOCAL, Progress, Runtime, build_method, fit, numerics
 
+#: Draws of prompts per picture: as many as it takes to find enough that are not trained on.
+_MANY = 8
 COLUMNS = ("step", "training", "other images", "other prompts", "distance")
 
 
@@ -79,16 +81,22 @@ def overfitting(e: Experiment, every: int = 10, runtime: Runtime = LOCAL) -> pd.
     """Train on the first task of an experiment and measure COLUMNS every few steps.
 
     The first `images_per_task` pictures of the experiment's prompts are trained on. Two sets of as many are
-    not: other images of the very same prompts, and images of the pool's next prompts.
-    ConfigError for a method without synthetic pictures.
+    not: other images of the very same prompts, and images of the next prompts of the pool that are none of these.
+    ConfigError for a method without synthetic pictures, and where so small a pool has no other prompts.
     """
     if not find(e.method).uses_synthetic:
         raise ConfigError(f"{e.method} draws no pictures: watch GIFT, with any consolidation.")
     tasks, n = data.load_tasks(e, runtime.data_dir), e.images_per_task
-    prompts = next(prompt_stream(e.replace(images_per_task=2 * n), tasks))
+    prompts = next(prompt_stream(e.replace(images_per_task=_MANY * n), tasks))
     seen = prompts[:n]
-    counts = {"training": {}, "other images": Counter(seen), "other prompts": Counter(2 * seen)}
-    wanted = {"training": seen, "other images": seen, "other prompts": prompts[n:]}
+    others = [p for p in prompts[n:] if p not in set(seen)][:n]
+    if len(others) < n:
+        raise ConfigError(
+            f"{n} images use most prompts of the pool: {len(others)} others were found in {_MANY * n} draws. "
+            "Take a smaller images_per_task."
+        )
+    wanted = {"training": seen, "other images": seen, "other prompts": others}
+    counts = {"training": {}, "other images": Counter(seen), "other prompts": {}}
     sets = {name: synthesize(e, wanted[name], counts[name], runtime) for name in wanted}
     method = build_method(e, runtime, len(tasks))
     watch = Watch(method, tuple(Pairs.of(method, s) for s in sets.values()), every)

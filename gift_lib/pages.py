@@ -60,6 +60,19 @@ def per_task(sweep: str, metric: str, scale: str = "mini") -> Markdown:
     return Markdown(tables.markdown(shown))
 
 
+def per_task_difference(sweep: str, a: str, b: str, metric: str, scale: str = "mini") -> Markdown:
+    """Two rows of a sweep task by task, and in how many tasks they clearly differ."""
+    frame = records()
+    found = tables.per_task_difference(frame, sweeps.load(sweep, scale), a, b, metric)
+    if not len(found):
+        return Markdown(tables.status(frame, sweep, scale))
+    shown = tables.pretty_difference(found).rename_axis(f"{metric} (%)")
+    clear = found[found["p"] < findings.ALPHA]
+    more, less = (", ".join(clear.index[(clear["Δ"] * sign) > 0]) or "none" for sign in (1, -1))
+    said = f"Of {len(found)} tasks, {metric} is clearly higher with *{a}* than with *{b}* in: {more}; lower in: {less}."
+    return Markdown(_typeset(f"{tables.markdown(shown)}\n\n{said}"))
+
+
 def ranking(order: str, scale: str = "mini") -> Markdown:
     """Where the order of methods differs from the paper's, in words."""
     frame = records()

@@ -436,6 +436,36 @@ def lines(
 ) -> Figure:  # fmt: skip
     """Lines over a number (images per task, steps): {name: (x, values)}; Estimates get bars, methods their colours."""
     figure, ax = _axis(ax, height)
+    _draw_lines(ax, series)
+    if log:
+        ax.set_xscale("log", base=2)
+        ticks = sorted({v for x, _ in series.values() for v in x})
+        ax.set_xticks(ticks, [f"{v:g}" for v in ticks])
+        ax.minorticks_off()
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    if len(series) > 1:  # above the axes: inside, it would lie on a curve
+        columns = 3 if sum(map(len, series)) < 40 else 2
+        ax.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=columns, columnspacing=1.2, borderaxespad=0.2)
+    return figure
+
+
+@themed
+def beside(
+    panels: Mapping[str, Mapping[str, tuple[Sequence, Sequence]]], *, ax: Axes | None = None,
+    xlabel: str = "", ylabel: str = "", height: float = 3.6,
+) -> Figure:  # fmt: skip
+    """Panels of `lines` side by side on one scale, {title: series}; one legend for all, so names mean the same."""
+    figure, axes = _panels(ax, 1, len(panels), height, sharey=True)
+    for panel, (title, series) in zip(axes[0], panels.items(), strict=True):
+        _draw_lines(panel, series)
+        panel.set(title=title, xlabel=xlabel)
+    axes[0, 0].set_ylabel(ylabel)
+    handles, names = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside upper left", ncols=4, columnspacing=1.2)
+    return figure
+
+
+def _draw_lines(ax: Axes, series: Mapping[str, tuple[Sequence, Sequence]]) -> None:
     for k, (name, (x, values)) in enumerate(series.items()):
         known = name in METHOD_COLOURS
         look = _line(name) if known else {"color": SERIES_COLOURS[k % 6], "linestyle": _LINES[k % len(_LINES)]}
@@ -443,18 +473,8 @@ def lines(
         halves = [_half(v) or 0.0 for v in values]
         ax.errorbar(x, [_mean(v) for v in values], yerr=halves if any(halves) else None, capsize=3,
                     marker=mark if len(x) <= 20 else None, label=published.TITLES.get(name, name), **look)  # fmt: skip
-    if log:
-        ax.set_xscale("log", base=2)
-        ticks = sorted({v for x, _ in series.values() for v in x})
-        ax.set_xticks(ticks, [f"{v:g}" for v in ticks])
-        ax.minorticks_off()
-    ax.set(xlabel=xlabel, ylabel=ylabel)
     ax.grid()
     ax.set_axisbelow(True)
-    if len(series) > 1:  # above the axes: inside, it would lie on a curve
-        columns = 3 if sum(map(len, series)) < 40 else 2
-        ax.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=columns, columnspacing=1.2, borderaxespad=0.2)
-    return figure
 
 
 def alt_points(numbers: Numbers, metric: str = "Last") -> str:

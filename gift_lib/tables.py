@@ -284,13 +284,36 @@ def _printed(scale: str) -> dict[tuple[str, str], dict[str, float]]:
 
 
 def per_task(frame: pd.DataFrame, sweep: Sweep, metric: str = "Last") -> pd.DataFrame:
-    """Mean over seeds of each task's Transfer, Avg or Last (percent): variants down, tasks across, mean last."""
-    if metric not in metrics.PER_TASK:
-        raise ConfigError(f"there is no metric {metric!r} per task; {nearest(metric, metrics.PER_TASK)}")
+    """Mean over seeds of each task's value (percent) of a metric: variants down, tasks across, mean last."""
+    _check_per_task(metric)
     rows = {v: _mean_per_task(rs.values(), metric) for v, rs in by_variant(frame, sweep).items()}
     table = pd.DataFrame.from_dict(rows, orient="index")
     if table.shape[1]:
         table["mean"] = table.mean(axis=1)
+    return table
+
+
+def _check_per_task(metric: str) -> None:
+    if metric not in metrics.PER_TASK:
+        raise ConfigError(f"there is no metric {metric!r} per task; {nearest(metric, metrics.PER_TASK)}")
+
+
+def per_task_difference(frame: pd.DataFrame, sweep: Sweep, a: str, b: str, metric: str = "Last") -> pd.DataFrame:
+    """Two variants task by task: a row per task with both means, Δ = a - b over shared seeds, its ± and p.
+
+    p is of a paired t test, after Holm's correction over the tasks. No rows where records are missing.
+    """
+    _check_per_task(metric)
+    found = by_variant(frame, sweep)
+    shared = sorted(found[a].keys() & found[b].keys())
+    x, y = (
+        pd.DataFrame([_mean_per_task([found[v][s]], metric) for s in shared], index=shared, dtype=float) for v in (a, b)
+    )
+    tests = [difference(x[task].to_dict(), y[task].to_dict()) for task in x.columns]
+    table = pd.DataFrame([_columns(t, "Δ") for t in tests], index=x.columns, columns=["Δ", "Δ ±"])
+    table["p"] = [_nan(p) for p in metrics.holm([t.p for t in tests])]
+    table.insert(0, a, x.mean())
+    table.insert(1, b, y.mean())
     return table
 
 
@@ -391,6 +414,14 @@ def pairs(frame: pd.DataFrame, sweep: Sweep, of: Sequence[tuple[str, str]]) -> p
         block = pd.DataFrame([_columns(compare(found, a, b, m), "Δ") for a, b in of])
         shown[m] = pairs_of(block["Δ"], block["Δ ±"], sign=True)
     return shown
+
+
+def pretty_difference(table: pd.DataFrame) -> pd.DataFrame:
+    """`per_task_difference` as text."""
+    a, b = table.columns[:2]
+    delta = pairs_of(table["Δ"], table["Δ ±"], sign=True)
+    shown = {a: table[a].map(_one), b: table[b].map(_one), "Δ": delta, "p": table["p"].map(_p)}
+    return pd.DataFrame(shown, index=table.index)
 
 
 def _p(value: float) -> str:

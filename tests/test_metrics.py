@@ -53,6 +53,7 @@ def test_per_task_values_average_to_the_means():
     R, names = random_matrix(11), [f"t{k}" for k in range(11)]
     parts = metrics.per_task(R, names)
     assert list(parts["Transfer"]) == names[1:] and list(parts["Avg"]) == list(parts["Last"]) == names
+    assert list(parts["Forgetting"]) == names[:-1]
     for metric, values in parts.items():
         assert np.mean(list(values.values())) == pytest.approx(metrics.METRICS[metric](R))
     assert parts["Transfer"]["t2"] == pytest.approx((R[0][2] + R[1][2]) / 2)

@@ -48,6 +48,24 @@ def test_watching_changes_nothing(trained, runtime):
     assert table["distance"].iloc[-1] == pytest.approx(float(torch.stack(moved).sum().sqrt()), rel=1e-5)
 
 
+def test_other_prompts_are_none_of_those_trained_on(monkeypatch, runtime):
+    """Not even where a prompt is drawn twice; and where there are no others, that is said."""
+    drawn = {}
+
+    def remember(e, prompts, counts, runtime):
+        drawn[len(drawn)] = prompts
+        return synthesize(e, prompts, counts, runtime)
+
+    monkeypatch.setattr("gift_lib.overfitting.synthesize", remember)
+    monkeypatch.setattr("gift_lib.overfitting.prompt_stream", lambda e, tasks: iter([["a", "b"] * 4 + ["c", "d"] * 28]))
+    e = experiment(**SMALL)
+    overfitting(e, runtime=runtime)
+    assert [set(p) for p in drawn.values()] == [{"a", "b"}, {"a", "b"}, {"c", "d"}] and len(drawn[2]) == 8
+    monkeypatch.setattr("gift_lib.overfitting.prompt_stream", lambda e, tasks: iter([["a", "b"] * 32]))
+    with pytest.raises(ConfigError, match="0 others were found in 64 draws"):
+        overfitting(e, runtime=runtime)
+
+
 def test_a_method_without_synthetic_images_is_refused(monkeypatch, runtime):
     monkeypatch.setattr(training, "build_method", None)
     with pytest.raises(ConfigError, match="draws no pictures"):

@@ -43,6 +43,7 @@ PLOTS = {
     "losses": lambda **o: plots.losses(record(), **o),
     "transfer_last": lambda **o: plots.transfer_last(estimates("gift", "zscl", "my-own"), zero_shot=62.0, **o),
     "points": lambda **o: plots.points(estimates("a", "b"), paper={"a": {"Last": 80.0}}, default="a", **o),
+    "beside": lambda **o: plots.beside({t: {"a": ([1, 2], [3.0, 4.0]), "b": ([1, 2], [1.0, 2.0])} for t in "xy"}, **o),
     "lines": lambda **o: plots.lines({"gift": ([1, 2], [3.0, 4.0]), "other": ([1, 2], [1.0, 2.0])}, log=True, **o),
     "pictures": lambda **o: plots.pictures(torch.zeros(5, 3, 8, 8, dtype=torch.uint8), ["a prompt"] * 5, **o),
 }

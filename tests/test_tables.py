@@ -105,7 +105,7 @@ def test_published_values_go_with_the_right_variant():
         (lambda: published.load("nowhere.csv"), DataError, "restore it"),
         (lambda: tables.main(EMPTY, "III"), ConfigError, "'I' or 'II'"),
         (lambda: tables.values({}, "Lats"), ConfigError, "'Last'"),
-        (lambda: tables.per_task(EMPTY, sweeps.load("table1"), "Forgetting"), ConfigError, "per task"),
+        (lambda: tables.per_task(EMPTY, sweeps.load("table1"), "Learned"), ConfigError, "per task"),
         (lambda: tables.missing(EMPTY, "table3"), ConfigError, "'table"),
     ],
 )
@@ -247,6 +247,23 @@ def test_references_have_a_last_of_their_own_form():
     per_task = tables.per_task(data, sweeps.load("references"), "Last")
     assert per_task.loc["Joint training", "mean"] == pytest.approx(shown.loc["Joint training", "Last"]["ours"])
     assert "80.0" in tables.markdown(tables.pretty(shown))
+
+
+def test_two_rows_task_by_task(table1):
+    """Paired over shared seeds, Holm over the tasks; the means of the differences are those of the metric."""
+    sweep = sweeps.load("table1")
+    found = tables.per_task_difference(table1, sweep, "GIFT", "l2 baseline", "Forgetting")
+    both = tables.by_variant(table1, sweep)
+    assert list(found.index) == ["a", "b", "c"] and list(found.columns) == ["GIFT", "l2 baseline", "Δ", "Δ ±", "p"]
+    whole = tables.compare(both, "GIFT", "l2 baseline", "Forgetting")
+    assert found["Δ"].mean() == pytest.approx(whole.mean)
+    seeds = sorted(both["GIFT"].keys() & both["l2 baseline"].keys())
+    one = [[metrics.forgetting_per_task(both[v][s]["result"]["R"])[1] for s in seeds] for v in ("GIFT", "l2 baseline")]
+    pair = metrics.paired(*one)
+    assert found.iloc[1]["Δ"] == pytest.approx(pair.mean) and found.iloc[1]["Δ ±"] == pytest.approx(pair.half_width)
+    assert found["p"].iloc[1] >= pair.p
+    assert len(tables.per_task_difference(EMPTY, sweep, "GIFT", "ZSCL")) == 0
+    assert list(tables.pretty_difference(found).iloc[0])[2].count("±") == 1
 
 
 def test_per_task_means(table1):

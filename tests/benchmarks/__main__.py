@@ -22,7 +22,7 @@ from tests.benchmarks import evaluation, models, step
 from tests.benchmarks.timing import Comparison, report, use_cpu_time
 
 PARTS = {"step": step.measure, "evaluation": evaluation.measure}
-NAMES = [*PARTS, "methods", "generation", "table1"]
+NAMES = [*PARTS, "methods", "generation", "engine", "table1"]
 #: Activations that the plain step keeps per text token and block, in numbers (width 512, QuickGELU).
 PER_TOKEN_AND_BLOCK = 12_800
 

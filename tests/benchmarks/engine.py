@@ -1,11 +1,10 @@
-"""What the batch engine costs per run beyond the run itself: `python -m tests.benchmarks.engine [--pairs 3]`.
+"""What the batch engine costs per run beyond the run itself: `python -m tests.benchmarks --only engine`.
 
 A job of a batch (locks, papermill, a kernel, the page's tables and figures) against a script that imports the same
 modules and makes the same record, in turns; seconds on the clock and of the processor. Snakemake's own 20 ms per job,
 and its start, which reads the plan once per batch, stand outside.
 """
 
-import argparse
 import json
 import os
 import resource
@@ -16,7 +15,10 @@ import tempfile
 import time
 from pathlib import Path
 
+from gift_lib import results
+from gift_lib.files import write_json
 from gift_lib.repository import ROOT
+from tests.benchmarks import timing
 
 TINY = {"tasks": ["digits", "terrain"], "steps": 2, "images_per_task": 8, "denoising_steps": 1, "batch_size": 8,
         "synthetic_batch_size": 8, "synthetic_seed": 0}  # fmt: skip
@@ -56,10 +58,8 @@ def _cpu() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.engine", description=__doc__.split("\n")[0])
-    parser.add_argument("--pairs", type=int, default=3)
-    pairs = parser.parse_args().pairs
+def measure(pairs: int) -> dict[str, list[tuple[float, float]]]:
+    """Seconds on the clock and of the processor of each kind of process, taken in turns."""
     kinds = {"imports alone": lambda v: [sys.executable, "-c", imports()], "plain script": plain, "job": job}
     taken: dict[str, list[tuple[float, float]]] = {k: [] for k in kinds}
     with tempfile.TemporaryDirectory() as folder:
@@ -75,14 +75,23 @@ def main() -> None:
         for i in range(pairs):
             for k, (name, command) in enumerate(kinds.items()):
                 taken[name].append(seconds(command({**values, "seed": len(kinds) * i + k}), folder))
-    for name, found in taken.items():
-        clock, cpu = (statistics.median(x) for x in zip(*found, strict=True))
-        print(f"{name:14s} {clock:6.2f} s on the clock  {cpu:6.2f} s of the processor")
-    both = [
-        [j - p for j, p in zip(*pair, strict=True)] for pair in zip(taken["job"], taken["plain script"], strict=True)
+    taken["overhead"] = [
+        (job_clock - plain_clock, job_cpu - plain_cpu)
+        for (job_clock, job_cpu), (plain_clock, plain_cpu) in zip(taken["job"], taken["plain script"], strict=True)
     ]
-    clock, cpu = (statistics.median(x) for x in zip(*both, strict=True))
-    print(f"{'overhead':14s} {clock:6.2f} s on the clock  {cpu:6.2f} s of the processor")
+    return taken
+
+
+def main(device: str = "cpu", pairs: int = 5) -> None:
+    """Print the medians and write build/bench/engine.json."""
+    medians = {}
+    print(f"\nengine (per run, {pairs} turns)")
+    for name, found in measure(pairs).items():
+        clock, cpu = (statistics.median(x) for x in zip(*found, strict=True))
+        medians[name] = {"clock": clock, "cpu": cpu, "spread": [min(c for c, _ in found), max(c for c, _ in found)]}
+        print(f"{name:14s} {clock:6.2f} s on the clock  {cpu:6.2f} s of the processor")
+    made_on = results.environment(device)
+    write_json(timing.OUTPUT / "engine.json", {"seconds": medians, "pairs": pairs, **made_on})
 
 
 if __name__ == "__main__":
