@@ -72,8 +72,9 @@ def make_early(weights: Path, folder: Path, device: str = "cpu") -> None:
     """Save the diffusion model as it was early in its training, with the shipped tokenizer and autoencoder.
 
     Reads the state that `make_diffusion` left behind where there is one; without it, trains the autoencoder and
-    those first steps of the denoiser.
+    those first steps of the denoiser, with one thread, as there: another number rounds otherwise.
     """
+    torch.set_num_threads(1)
     words, state, plan = tokenizer.load(weights / "tokenizer"), state_folder(0), settings.UNET_PLAN
     pairs = pictures.pairs(settings.PICTURES, settings.PICTURES_SEED, clean=True, workers=2)
     vae = diffusion.train_vae(settings.VAE_PLAN, pairs, state, device)
