@@ -62,6 +62,7 @@ def verify(records: Sequence[results.Record], runtime: Runtime = LOCAL) -> int:
 def compare(folder: Path, other: Path, name: str = "all") -> int:
     """Compare the current records under `folder` with their namesakes under `other`; how many differ or lack.
 
+    A run of which `folder` has records, but none of the weights that are here, has not been made again either.
     Only the runs of these sweeps are compared: no batch makes a record with a seed beyond them again.
     """
     wrong, (records, others) = 0, current(folder)
@@ -70,13 +71,21 @@ def compare(folder: Path, other: Path, name: str = "all") -> int:
         others["of no sweep or of seeds beyond its own"] = beyond
     records = [r for r in records if r["digest"] in wanted]
     for record in records:
-        place = results.path_of(".", from_dict(record["config"]), record["identity"])
-        twin = other / place
+        twin = other / record["config"]["scale"] / _name(record)
         different = differences(record, results.read(twin)) if twin.exists() else ["missing"]
         wrong += bool(different)
-        print(f"{place.name}  {', '.join(different) or 'equal'}")
+        print(f"{twin.name}  {', '.join(different) or 'equal'}")
+    done = {r["digest"] for r in records}
+    for lost in sorted({_name(r) for r in results.read_all(folder) if r["digest"] in wanted.keys() - done}):
+        wrong += 1
+        print(f"{lost}  not made again: the weights or the world behind it are not those that are here")
     _tell(len(records), others)
     return wrong
+
+
+def _name(record: results.Record) -> str:
+    """The file that a record lies in."""
+    return results.path_of(".", from_dict(record["config"]), record["identity"]).name
 
 
 def adopt(made: Path, folder: Path) -> None:

@@ -75,7 +75,13 @@ def test_two_folders_compared(folder, tmp_path, capsys):
     assert verify.main(["--results", str(folder), "--against", str(other)]) == 1
     out = capsys.readouterr().out
     assert "missing" in out and "equal" in out
-    assert verify.main(["--results", str(folder), "--against", str(other), "--name", "ablation-consolidation"]) == 0
+    assert "not made again: the weights or the world" in out, "seed 1 has a record of an older world alone"
+    only = ["--results", str(folder), "--against", str(other), "--name", "ablation-consolidation"]
+    assert verify.main(only) == 1
+    for place in (folder, other):
+        results.write(record(experiment(seed=1)), place)
+    assert verify.main(only) == 0, "now it has a current one"
+    assert verify.compare(folder, other) == 1, "fine-tuning is missing, in another sweep"
     results.write(record(experiment(method="finetune")), other)
     assert verify.compare(folder, other) == 0
 
@@ -101,8 +107,9 @@ def test_a_record_beyond_the_sweeps_is_no_part_of_what_is_reproduced(folder, tmp
     """Somebody added a seed to a table: a batch of the sweeps' own seeds cannot make it again."""
     results.write(record(experiment(seed=40)), folder)
     other = tmp_path / "other"
-    for e in (experiment(), experiment(method="finetune")):
+    for e in (experiment(), experiment(method="finetune"), experiment(seed=1)):
         results.write(record(e), other)
+    results.write(record(experiment(seed=1)), folder)
     assert verify.compare(folder, other) == 0
     assert "1 left out: of no sweep or of seeds beyond its own" in capsys.readouterr().out
 
