@@ -119,10 +119,10 @@ def script_errors(browser: Any) -> list[str]:
 
 
 def external_requests(browser: Any, host: str) -> list[str]:
-    """Requests to anything but the page's own host."""
+    """Requests to anything but the page's own host; the browser's own pages (its first tab) ask for `chrome:`."""
     events = (json.loads(m["message"])["message"] for m in browser.get_log("performance"))
     asked = (e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent")
-    return [f"external: {u}" for u in asked if not u.startswith((host, "data:", "blob:", "about:"))]
+    return [f"external: {u}" for u in asked if not u.startswith((host, "data:", "blob:", "about:", "chrome:"))]
 
 
 def dress(browser: Any, address: str, theme: str) -> None:
