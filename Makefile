@@ -92,11 +92,12 @@ sweep-status: install ## what a batch has done and what is missing: NAME=... SCA
 verify: install ## run N committed records again, drawn at random, and compare them; FRESH=1 draws the pictures again
 	$(PY) -m gift_lib.verify --sample $(N) $(if $(FRESH),--fresh)
 
+reproduce: export GIFT_CACHE := $(CURDIR)/build/reproduce/cache
 reproduce: install ## make every record from nothing (a night on two cores) and compare with the committed ones
-	GIFT_CACHE=$(CURDIR)/build/reproduce/cache $(PY) -m gift_lib.world early
-	-GIFT_CACHE=$(CURDIR)/build/reproduce/cache $(BIN)/snakemake $(BATCH) \
+	$(PY) -m gift_lib.world early
+	-$(BIN)/snakemake $(BATCH) \
 	  --config name=$(NAME) scale=$(SCALE) results=build/reproduce/results runs=build/reproduce/runs
-	GIFT_CACHE=$(CURDIR)/build/reproduce/cache $(PY) -m gift_lib.verify --against build/reproduce/results --name $(NAME)
+	$(PY) -m gift_lib.verify --against build/reproduce/results --name $(NAME)
 	rm -rf build/reproduced && mv build/reproduce build/reproduced
 
 data: install ## prepare and verify the data sets of the real scales

@@ -15,8 +15,8 @@ from typing import Any
 from gift_lib import sweeps
 from gift_lib.config import NUMERICS_VERSION, Experiment, experiment, from_dict
 from gift_lib.errors import DataError, GiftError
-from gift_lib.files import cache_root, digest, read_json, write_json
-from gift_lib.jobs import is_record, lock_of, locks, one_gpu
+from gift_lib.files import cache_root, digest, held, read_json, write_json
+from gift_lib.jobs import is_record, lock_of, one_gpu
 
 #: The settings that decide which pictures a run uses; runs that agree on them share one generation job.
 PICTURE_SETTINGS = (
@@ -117,11 +117,13 @@ def pictures_key(e: Experiment) -> str:
 
 
 def drawn(device: str, key: str) -> Path:
-    """The file that says that the pictures of `pictures_key` were drawn on a kind of device.
+    """The file that says that the pictures of `pictures_key` were drawn on a kind of device."""
+    return drawn_folder() / f"{device.partition(':')[0]}-{key}.json"
 
-    It lies in the cache, as they do: who clears one clears the other.
-    """
-    return cache_root().absolute() / "drawn" / f"{device.partition(':')[0]}-{key}.json"
+
+def drawn_folder() -> Path:
+    """Where these files lie: in the cache, as the pictures do, so that who clears one clears the other."""
+    return cache_root().absolute() / "drawn"
 
 
 def from_parameters(values: Mapping[str, Any]) -> Experiment:
@@ -207,12 +209,8 @@ def state(e: Experiment, folder: Path, runs: Path) -> tuple[str, float | None]:
         made = read_json(record)["run"]
         return "done", None if made.get("resumed") else made["seconds"]  # of the last part alone
     notebook = runs / e.scale / f"{record.stem}.ipynb"
-    try:
-        with open(lock_of(notebook), "r+") as lock:  # NFS locks only what is open for writing
-            if not locks(lock):
-                return "running", None
-    except FileNotFoundError:
-        pass
+    if held(lock_of(notebook)):
+        return "running", None
     return ("failed" if notebook.exists() else "missing"), None
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from huggingface_hub import scan_cache_dir
 from huggingface_hub.constants import HF_HUB_CACHE
 
-from gift_lib import checkpoint
+from gift_lib import batch, checkpoint
 from gift_lib.data.cache import GENERATED, images_root
 from gift_lib.data.mtil import data_root
 from gift_lib.errors import ConfigError, GiftError, nearest
@@ -62,8 +62,9 @@ def _folders(kind: str) -> list[Path]:
         roots = {cache_root() / "images", images_root()}
         found = [p for root in sorted(roots) for p in _subfolders(root)]
         found = [p for p in found if bool(GENERATED.fullmatch(p.name)) == (kind == "pictures")]
-        marks = cache_root() / "drawn"  # by batches, of the pictures that are complete
-        return found + [marks] * (kind == "pictures" and marks.is_dir())
+        if kind == "pictures" and batch.drawn_folder().is_dir():
+            found.append(batch.drawn_folder())
+        return found
     return _subfolders(cache_root() / {"rendered": "mini", "runs": "runs"}[kind])
 
 

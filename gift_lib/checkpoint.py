@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from gift_lib.errors import DataError, GiftError
-from gift_lib.files import atomic_write, canonical_json, make_folder
+from gift_lib.files import atomic_write, canonical_json, held, make_folder
 
 log = logging.getLogger(__name__)
 
@@ -60,17 +60,8 @@ def workplace(folder: Path) -> Iterator[Path]:
 
 
 def at_work(folder: Path) -> bool:
-    """Whether a process holds the lock of a run's state."""
-    try:
-        with open(folder / "lock", "r+") as lock:  # NFS locks only what is open for writing
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    except OSError:  # a drive without locks
-        return False
-    return False
+    """Whether a process works on a run's state."""
+    return held(folder / "lock")
 
 
 def discard(folder: Path) -> None:

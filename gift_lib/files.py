@@ -1,6 +1,7 @@
 """Files that are whole or absent, and digests that name what made them."""
 
 import contextlib
+import fcntl
 import glob
 import hashlib
 import json
@@ -9,7 +10,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from gift_lib.errors import DataError
 
@@ -103,6 +104,24 @@ def read_json(path: str | os.PathLike) -> Any:
         raise DataError(f"{path} does not exist.") from error
     except (ValueError, OSError) as error:
         raise DataError(f"{path} cannot be read as JSON ({error}). Delete it and make it again.") from error
+
+
+def locks(file: IO) -> bool:
+    """Lock an open file unless another process has; whether it is ours now."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def held(path: Path) -> bool:
+    """Whether a process holds a lock file; False where there is none, and on a drive without locks."""
+    try:
+        with open(path, "r+") as file:  # NFS locks only what is open for writing
+            return not locks(file)
+    except OSError:
+        return False
 
 
 def cache_root() -> Path:

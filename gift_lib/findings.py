@@ -92,6 +92,14 @@ def differences(frame: pd.DataFrame, sweep: str, scale: str = "mini") -> list[st
     return lines
 
 
+def tasks(table: pd.DataFrame, metric: str) -> str:
+    """In which tasks of a `tables.per_task_difference` the two settings clearly differ."""
+    a, b = table.columns[:2]
+    clear = table[table["p"] < ALPHA]
+    more, less = (", ".join(clear.index[(clear["Δ"] * sign) > 0]) or "none" for sign in (1, -1))
+    return f"Of {len(table)} tasks, {metric} is clearly higher with *{a}* than with *{b}* in: {more}; lower in: {less}."
+
+
 def _sentence(block: pd.DataFrame, whole: pd.DataFrame, default: str) -> str:
     said = {"Clearly above": [], "Clearly below": [], "Not clearly different from": []}
     for v in block.index:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from gift_lib.errors import GiftError
-from gift_lib.files import cache_root, make_folder
+from gift_lib.files import cache_root, locks, make_folder
 from gift_lib.repository import ROOT
 
 
@@ -116,15 +116,6 @@ def _inherited(path: Path) -> IO:
     file = open(path, "w")  # noqa: SIM115
     os.set_inheritable(file.fileno(), True)
     return file
-
-
-def locks(file: IO) -> bool:
-    """Lock an open file unless another process has; whether it is ours now."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def is_record(path: Path) -> bool:

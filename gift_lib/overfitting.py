@@ -89,7 +89,8 @@ def overfitting(e: Experiment, every: int = 10, runtime: Runtime = LOCAL) -> pd.
     tasks, n = data.load_tasks(e, runtime.data_dir), e.images_per_task
     prompts = next(prompt_stream(e.replace(images_per_task=_MANY * n), tasks))
     seen = prompts[:n]
-    others = [p for p in prompts[n:] if p not in set(seen)][:n]
+    trained = set(seen)
+    others = [p for p in prompts[n:] if p not in trained][:n]
     if len(others) < n:
         raise ConfigError(
             f"{n} images use most prompts of the pool: {len(others)} others were found in {_MANY * n} draws. "

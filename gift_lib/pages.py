@@ -67,10 +67,7 @@ def per_task_difference(sweep: str, a: str, b: str, metric: str, scale: str = "m
     if not len(found):
         return Markdown(tables.status(frame, sweep, scale))
     shown = tables.pretty_difference(found).rename_axis(f"{metric} (%)")
-    clear = found[found["p"] < findings.ALPHA]
-    more, less = (", ".join(clear.index[(clear["Δ"] * sign) > 0]) or "none" for sign in (1, -1))
-    said = f"Of {len(found)} tasks, {metric} is clearly higher with *{a}* than with *{b}* in: {more}; lower in: {less}."
-    return Markdown(_typeset(f"{tables.markdown(shown)}\n\n{said}"))
+    return Markdown(_typeset(f"{tables.markdown(shown)}\n\n{findings.tasks(found, metric)}"))
 
 
 def ranking(order: str, scale: str = "mini") -> Markdown:

@@ -55,9 +55,14 @@ def make(experiment: Experiment, identity: Mapping[str, str], result: Mapping, r
 
 def write(record: Record, folder: str | Path) -> Path:
     """Write a record atomically to its place under `folder`; two writers of one record never damage it."""
-    path = path_of(folder, from_dict(record["config"]), record["identity"])
+    path = place_of(folder, record)
     write_json(path, record)
     return path
+
+
+def place_of(folder: str | Path, record: Record) -> Path:
+    """`path_of` a record that is there."""
+    return path_of(folder, from_dict(record["config"]), record["identity"])
 
 
 def form_of(record: Record) -> str:

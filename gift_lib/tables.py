@@ -41,8 +41,8 @@ def numbers(record: Mapping) -> dict[str, float | None]:
     return metrics.summary(record["result"]["R"], results.form_of(record))
 
 
-def of_one_kind(found: Sequence[Mapping]) -> Sequence[Mapping]:
-    """The same records; a DataError where they must not stand in one table.
+def check_kind(found: Sequence[Mapping]) -> None:
+    """Raise a DataError where these records must not stand in one table.
 
     World, numerics version and kind of hardware must agree: numbers of different ones differ for other
     reasons than the methods.
@@ -54,7 +54,6 @@ def of_one_kind(found: Sequence[Mapping]) -> Sequence[Mapping]:
                 f"these records were made with more than one {what} ({', '.join(kinds)}): "
                 f"filter the frame, or run those of one kind again ({_fewest(found, value)})."
             )
-    return found
 
 
 def _fewest(found: Sequence[Mapping], value: Callable[[Mapping], Any]) -> str:
@@ -82,9 +81,8 @@ def by_variant(frame: pd.DataFrame, sweep: Sweep) -> dict[str, dict[int, Mapping
     """
     first = {c.variant: _seedless(c.experiment) for c in reversed(sweep.cells)}
     kept: dict[str, dict[int, Mapping]] = {row: {} for row in first.values()}
-    mine = [(_seedless_of(r), r) for r in ([] if frame.empty else frame["record"])]
-    mine = [(row, r) for row, r in mine if row in kept]
-    of_one_kind([r for _, r in mine])
+    mine = [(row, r) for r in frame.get("record", []) if (row := _seedless_of(r)) in kept]
+    check_kind([r for _, r in mine])
     for row, record in mine:
         seeds = kept[row]
         other = seeds.setdefault(record["config"]["seed"], record)

@@ -27,8 +27,12 @@ def current(folder: Path) -> tuple[list[results.Record], dict[str, int]]:
 
     A record whose weights are not here (those that are made, not shipped) cannot be run again: it is left out too.
     """
+    return _current(results.read_all(folder))
+
+
+def _current(found: Sequence[results.Record]) -> tuple[list[results.Record], dict[str, int]]:
     records, others = [], Counter()
-    for record in results.read_all(folder):
+    for record in found:
         try:
             same = batch.is_current(record)
         except DataError as error:
@@ -65,27 +69,23 @@ def compare(folder: Path, other: Path, name: str = "all") -> int:
     A run of which `folder` has records, but none of the weights that are here, has not been made again either.
     Only the runs of these sweeps are compared: no batch makes a record with a seed beyond them again.
     """
-    wrong, (records, others) = 0, current(folder)
+    found, wrong = results.read_all(folder), 0
+    records, others = _current(found)
     wanted = sweeps.runs(sweeps.load_many(name))
     if name == "all" and (beyond := sum(r["digest"] not in wanted for r in records)):
         others["of no sweep or of seeds beyond its own"] = beyond
     records = [r for r in records if r["digest"] in wanted]
     for record in records:
-        twin = other / record["config"]["scale"] / _name(record)
+        twin = results.place_of(other, record)
         different = differences(record, results.read(twin)) if twin.exists() else ["missing"]
         wrong += bool(different)
         print(f"{twin.name}  {', '.join(different) or 'equal'}")
     done = {r["digest"] for r in records}
-    for lost in sorted({_name(r) for r in results.read_all(folder) if r["digest"] in wanted.keys() - done}):
+    for lost in sorted(results.place_of(folder, r).name for r in found if r["digest"] in wanted.keys() - done):
         wrong += 1
         print(f"{lost}  not made again: the weights or the world behind it are not those that are here")
     _tell(len(records), others)
     return wrong
-
-
-def _name(record: results.Record) -> str:
-    """The file that a record lies in."""
-    return results.path_of(".", from_dict(record["config"]), record["identity"]).name
 
 
 def adopt(made: Path, folder: Path) -> None:
@@ -94,16 +94,15 @@ def adopt(made: Path, folder: Path) -> None:
     A difference is told, not an error: another kind of CPU rounds otherwise.
     """
     for record in current(made)[0]:
-        name = results.path_of(".", from_dict(record["config"]), record["identity"])
-        twin = folder / name
+        twin = results.place_of(folder, record)
         if not twin.exists():
-            print(f"{name.name}  new: kept as {results.write(record, folder)}")
+            print(f"{twin.name}  new: kept as {results.write(record, folder)}")
             continue
         old = results.read(twin)
         different = differences(old, record)
         machine = "the same" if old["run"]["cpu_capability"] == record["run"]["cpu_capability"] else "another"
         verdict = f"differs in {', '.join(different)} ({machine} kind of CPU)" if different else "equal"
-        print(f"{name.name}  made again: {verdict}")
+        print(f"{twin.name}  made again: {verdict}")
 
 
 def _tell(count: int, others: Mapping[str, int]) -> None:

@@ -78,3 +78,14 @@ def test_digests(tmp_path):
 def test_cache_root_is_one_setting(monkeypatch, tmp_path):
     monkeypatch.setenv("GIFT_CACHE", str(tmp_path))
     assert files.cache_root() == tmp_path
+
+
+def test_a_lock_is_held_while_a_process_has_it(tmp_path):
+    path = tmp_path / "lock"
+    assert not files.held(path), "there is none"
+    with open(path, "w") as mine:
+        assert files.locks(mine) and files.held(path)
+        with open(path, "r+") as other:
+            assert not files.locks(other)
+    assert not files.held(path), "who closes it gives it back"
+    assert not files.held(tmp_path), "a folder is no lock"

@@ -78,3 +78,9 @@ def test_claims_are_listed_with_what_they_hang_on_or_what_is_missing():
     assert "make sweep NAME=table1" in listed
     (line,) = [x for x in listed.splitlines() if "over 5 seeds" in x and "Feat. Dist." in x]
     assert "+10.0" in line and "published" in line
+
+
+def test_tasks_that_clearly_differ_are_named():
+    columns = {"x": [1.0] * 3, "y": [0.0] * 3, "Δ": [1.0, -1.0, 5.0], "Δ ±": [0.1] * 3, "p": [0.01, 0.04, 0.05]}
+    said = findings.tasks(pd.DataFrame(columns, index=["a", "b", "c"]), "Last")
+    assert said == "Of 3 tasks, Last is clearly higher with *x* than with *y* in: a; lower in: b."
