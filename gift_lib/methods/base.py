@@ -183,23 +183,28 @@ def seeded(seed: int, task_index: int, stream: str, step: int = 0) -> torch.Gene
 
 
 class Shuffle:
-    """Endless epochs over `n` items, each in its own random order, cut into batches of `size`."""
+    """Endless epochs over `n` items, each in its own random order, cut into batches of `size`.
+
+    An epoch's last batch holds what is left (40 of 1000 at size 64), as a loader's does: no item occurs
+    twice in one batch. Of fewer items than `size` every batch holds all.
+    """
 
     def __init__(self, n: int, size: int, generator: Callable[..., torch.Generator]):
         self.n, self.size, self.generator = n, size, generator
-        self.epochs: dict[int, Tensor] = {}
+        #: Batches in an epoch.
+        self.per_epoch = -(-n // size)
+        self._order: tuple[int, Tensor] = (-1, torch.empty(0, dtype=torch.int64))
 
     def __call__(self, step: int) -> Int64[Tensor, " b"]:
         if self.n == 0:
             return torch.empty(0, dtype=torch.int64)
-        at = torch.arange(step * self.size, (step + 1) * self.size)
-        return torch.stack([self._epoch(int(i) // self.n)[int(i) % self.n] for i in at])
+        epoch, k = divmod(step, self.per_epoch)
+        return self._epoch(epoch)[k * self.size : (k + 1) * self.size]
 
     def _epoch(self, epoch: int) -> Int64[Tensor, " n"]:
-        if epoch not in self.epochs:
-            self.epochs = {k: v for k, v in self.epochs.items() if k >= epoch - 1}
-            self.epochs[epoch] = torch.randperm(self.n, generator=self.generator(step=epoch))
-        return self.epochs[epoch]
+        if self._order[0] != epoch:
+            self._order = epoch, torch.randperm(self.n, generator=self.generator(step=epoch))
+        return self._order[1]
 
 
 def resolve_options(cls: type[Method], given: Mapping[str, Any], scale: str) -> dict[str, Any]:

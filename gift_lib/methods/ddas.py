@@ -54,7 +54,7 @@ def train(
         if model is None:
             model = Autoencoder(x.shape[1], hidden, seeds("autoencoder")).to(resources.device)
             optimizer = torch.optim.Adam(model.parameters(), lr=0.01, weight_decay=1e-4, fused=True)
-        optimizer.param_groups[0]["lr"] = 0.01 * 0.1 ** (step * batch_size // len(images) // 10)
+        optimizer.param_groups[0]["lr"] = 0.01 * 0.1 ** (step // draw.per_epoch // 10)
         optimizer.zero_grad()
         model.error(x).mean().backward()
         optimizer.step()
