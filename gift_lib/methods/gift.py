@@ -1,7 +1,7 @@
 """GIFT: distillation on synthetic image-text pairs, and weight consolidation steered by its gradient."""
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
 from gift_lib import consolidation, losses
@@ -13,10 +13,13 @@ from gift_lib.methods.base import Batch, Method, Resources, Terms, register
 from gift_lib.methods.teacher import Teacher, as_teacher
 from gift_lib.tasks import Images, Task, TensorImages, all_indices
 
+#: Embeddings of pictures and of their prompts, row by row.
+Pair = tuple[Float[Tensor, "m d"], Float[Tensor, "m d"]]
+
 
 @register("gift", "GIFT")
 class Gift(Method):
-    """L = CE + alpha CD + beta ITA (slides, page 7) with the AWC penalty (page 8).
+    """L = CE + alpha CD + beta ITA (slides, page 7) with the AWC penalty (page 8); CD and ITA are of one matrix M.
 
     The teacher is the model after the previous task (before the first: the pre-trained one), or a
     mixture with the initial weights. It sees each synthetic picture in one transform only, so its
@@ -43,33 +46,34 @@ class Gift(Method):
             self.teacher = Teacher.of(self.clip, TensorImages(self.pictures), self.prompt_tokens, self.resources)
 
     def preserve(self, batch: Batch) -> Terms:
-        """alpha CD (or another distillation) and beta ITA of one batch of synthetic pairs."""
-        e = self.experiment
-        which = batch.synthetic.to(self.resources.device)
-        images = encode_images(self.model, self.clip.preprocess.eval(self.pictures[which]))
-        distinct, place = torch.unique(self.prompt_of[which], return_inverse=True)
-        texts = encode_texts(self.model, self.prompt_tokens[distinct])[place]
-        terms = {"cd": e.alpha * self.distillation(which, images, texts)}
+        """alpha CD (or another distillation) and beta ITA of one batch of synthetic pairs, on one matrix M."""
+        e, which = self.experiment, batch.synthetic.to(self.resources.device)
+        teacher = self.teacher.images[which], self.teacher.texts[self.prompt_of[which]]
+        student = self.student(which, teacher)
+        M = losses.similarity(*student, self.scale)
+        if e.distillation == "feature":
+            distance = losses.feature_distance(*teacher, *student)
+        else:
+            M_teacher = losses.similarity(*teacher, self.scale)
+            distance = losses.contrastive_distillation(M_teacher, M, e.temperature)
+        terms = {"cd": e.alpha * distance}
         if e.beta:
-            M = losses.similarity(images, texts, self.scale)
             terms["ita"] = e.beta * losses.image_text_alignment(M, self.prompt_of[which], e.label_smoothing)
         return terms
 
-    def distillation(
-        self, which: Tensor, images: Float[Tensor, "m d"], texts: Float[Tensor, "m d"]
-    ) -> Float[Tensor, ""]:
-        """The chosen distance between student and teacher on the pairs at `which`."""
-        e, s = self.experiment, self.scale
-        t_images, t_texts = self.teacher.images[which], self.teacher.texts[self.prompt_of[which]]
-        if e.distillation == "feature":
-            return losses.feature_distance(t_images, t_texts, images, texts)
-        M_teacher = losses.similarity(t_images, t_texts, s)
-        student = {
-            "contrastive": (images, texts),
-            "image-only": (images, t_texts),
-            "text-only": (t_images, texts),
-        }[e.distillation]
-        return losses.contrastive_distillation(M_teacher, losses.similarity(*student, s), e.temperature)
+    def student(self, which: Int64[Tensor, " m"], teacher: Pair) -> Pair:
+        """Embeddings of the pairs at `which`: the student's own, but the teacher's on the side that is left free.
+
+        "image-only" leaves the text tower free and "text-only" the image tower. As in the released code ITA
+        sees the same pair as CD, so nothing of the synthetic pairs reaches a free tower: it is not even run.
+        """
+        images, texts = teacher
+        if self.experiment.distillation != "text-only":
+            images = encode_images(self.model, self.clip.preprocess.eval(self.pictures[which]))
+        if self.experiment.distillation != "image-only":
+            distinct, place = torch.unique(self.prompt_of[which], return_inverse=True)
+            texts = encode_texts(self.model, self.prompt_tokens[distinct])[place]
+        return images, texts
 
 
 def squares(images: Images, preprocess: Preprocess, resources: Resources) -> UInt8[Tensor, "n 3 s s"]:
