@@ -41,10 +41,19 @@ class Penalty:
 
     @torch.no_grad()
     def add_gradient(self, params: Params, weight: float = 1.0) -> None:
-        """Add the gradient of weight * P, which is 2 weight F (theta - theta_prev), to `.grad` in place."""
+        """Add the gradient of weight * P, which is 2 weight F (theta - theta_prev), to `.grad` in place.
+
+        A weight that neither a loss nor the penalty moves keeps its None: the optimiser lets it rest.
+        """
         self._check(params)
-        if weight:
-            torch._foreach_add_(_gradients(params), self._weighted(params), alpha=2 * weight)
+        if not weight:
+            return
+        pulls = zip(params.values(), self._weighted(params), strict=True)
+        moved = [(p, pull) for p, pull in pulls if p.grad is not None or bool(pull.any())]
+        for p, _ in moved:
+            p.grad = torch.zeros_like(p) if p.grad is None else p.grad
+        if moved:
+            torch._foreach_add_([p.grad for p, _ in moved], [pull for _, pull in moved], alpha=2 * weight)
 
     @torch.no_grad()
     def value(self, params: Params) -> Scalar:
@@ -154,11 +163,8 @@ def build(kind: str, normalise: bool = True, first_steps: int = 1) -> Penalty | 
 
 
 def _gradients(params: Params) -> list[Tensor]:
-    """`.grad` of each weight; a weight that no loss reached gets zeros."""
-    for p in params.values():
-        if p.grad is None:
-            p.grad = torch.zeros_like(p)
-    return [p.grad for p in params.values()]
+    """`.grad` of each weight, zeros for one that no loss reached (whose own `.grad` stays None)."""
+    return [torch.zeros_like(p) if p.grad is None else p.grad for p in params.values()]
 
 
 def _square(g: list[Tensor], normalise: bool, unscale: float) -> None:

@@ -90,6 +90,21 @@ def test_awc_of_a_tensor_without_gradient_is_zero_not_nan():
     assert all(bool(f.isfinite().all()) for f in penalty.F.values())
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_weight_that_nothing_moves_keeps_no_gradient(kind):
+    """None, not zero: with zeros Adam's moments would go on moving it."""
+    params, penalty = weights(), KINDS[kind]()
+    penalty.anchor(params)
+    distillation(params).backward()
+    penalty.update(params)
+    assert params["untouched"].grad is None, "reading gradients makes none"
+    penalty.add_gradient(params, 1.0)
+    assert params["untouched"].grad is None and params["a"].grad is not None
+    move(params, 0.1)
+    penalty.add_gradient(params, 1.0)
+    assert (params["untouched"].grad is not None) == (kind == "l2"), "only a penalty with F = 1 pulls it back"
+
+
 def test_normalised_awc_has_mean_one_and_ignores_the_scale_of_gradients():
     params, penalty = weights(), AWC()
     penalty.anchor(params)

@@ -13,9 +13,10 @@ from gift_lib.data.transforms import Preprocess
 from gift_lib.errors import ConfigError, DataError
 from gift_lib.methods import ddas
 from gift_lib.methods.adapters import Routing
-from gift_lib.methods.base import seeded
+from gift_lib.methods.base import Batch, seeded
 from gift_lib.methods.moe_adapter import LEARNING_RATES, MoEAdapter
 from gift_lib.tasks import ORDERS, TensorImages
+from gift_lib.training import Learner
 
 
 @pytest.fixture
@@ -124,9 +125,9 @@ def test_after_a_task_the_most_used_experts_freeze_and_frozen_ones_never_move(me
 def test_usage_counts_the_current_task_alone(method):
     fit(method, 0)
     image = method.mixtures["visual.transformer.resblocks.0.mixture"]
-    assert int(image.usage.sum()) == 6 * 8 * 2, "steps x pictures x top 2"
+    assert int(image.usage.sum()) == 2 * 20 * 2, "two epochs x pictures x top 2"
     fit(method, 1)
-    assert int(image.usage.sum()) == 6 * 8 * 2
+    assert int(image.usage.sum()) == 2 * 23 * 2
 
 
 def test_same_gradients_when_activations_are_recomputed():
@@ -138,6 +139,84 @@ def test_same_gradients_when_activations_are_recomputed():
         gradients.append(weights(m))
     names = [n for n in gradients[0] if not n.endswith("usage")]
     assert all(torch.equal(gradients[0][n], gradients[1][n]) for n in names)
+
+
+def chosen_of(method):
+    """The experts that each mixture's last forward pass chose, kept up to date."""
+    chosen = {}
+
+    def spy(m, name, honest):
+        def gate(first):
+            gates, which = honest(first)
+            chosen[name] = set(which.unique().tolist())
+            return gates, which
+
+        m.gate = gate
+
+    for name, m in method.mixtures.items():
+        spy(m, name, m.gate)
+    return chosen
+
+
+def test_experts_that_nothing_chose_rest_whatever_adams_moments_say():
+    """Expert by expert, over fifteen steps of batches so small that most experts are idle in each."""
+    method, task = tiny_method("moe-adapter", batch_size=2), tiny_task(0)
+    method.task_index = 0
+    method.before_task(task, None)
+    method.model.train()
+    learner, chosen, with_momentum, moved = Learner(method, 1e-2, 15), chosen_of(method), 0, 0
+    for step in range(15):
+        before = weights(method)
+        at = torch.arange(2 * step, 2 * step + 2) % 20
+        x = method.clip.preprocess.eval(task.train.images.batch(at))
+        learner.step(Batch(step, x, task.train.labels[at], torch.empty(0, dtype=torch.int64)))
+        after = weights(method)
+        for name, m in method.mixtures.items():
+            for k, expert in enumerate(m.experts):
+                same = all(torch.equal(before[n], after[n]) for n in before if n.startswith(f"{name}.experts.{k}."))
+                idle = k not in chosen[name]
+                assert idle == same, f"step {step}, {name}, expert {k}"
+                assert all((p.grad is None) == idle for p in expert.parameters())
+                moments = learner.optimizer.state.get(expert.up, {}).get("exp_avg")
+                with_momentum += idle and moments is not None and bool(moments.any())
+                moved += not same
+    assert with_momentum > 20 and moved > 20
+
+
+def test_gradients_of_chosen_experts_are_those_of_a_loop_and_the_others_have_none(method):
+    m = next(iter(method.mixtures.values())).eval()
+    g = torch.Generator().manual_seed(3)
+    for p in m.parameters():
+        p.data = torch.randn(p.shape, generator=g)
+    x, up = torch.randn(2, 5, 16, generator=g), torch.randn(2, 5, 16, generator=g)
+    with method.routing.through(1):
+        (m(x) * up).sum().backward()
+    total, chosen = 0.0, set()
+    for sequence, weight in zip(x, up, strict=True):
+        top = (sequence[0] @ m.routers[1]).topk(2)
+        for gate, k in zip(top.values.softmax(0), top.indices.tolist(), strict=True):
+            e = m.experts[k]
+            total = total + (0.1 * gate * (F.relu(sequence @ e.down.T + e.down_bias) @ e.up + e.up_bias) * weight).sum()
+            chosen.add(k)
+    assert 2 <= len(chosen) <= 4
+    for k, e in enumerate(m.experts):
+        naive = torch.autograd.grad(total, list(e.parameters()), retain_graph=True, allow_unused=True)
+        for p, want in zip(e.parameters(), naive, strict=True):
+            assert (p.grad is None) == (want is None) == (k not in chosen)
+            if want is not None:
+                torch.testing.assert_close(p.grad, want, rtol=1e-4, atol=1e-4)
+
+
+def test_routers_of_other_tasks_and_frozen_experts_are_not_even_given_to_the_optimiser(method):
+    fit(method, 0)
+    method.task_index = 1
+    method.before_task(tiny_task(1), None)
+    trained = method.parameters()
+    for name, m in method.mixtures.items():
+        for n, p in m.named_parameters():
+            group, number = n.split(".")[:2]
+            own = not m.frozen[int(number)] if group == "experts" else int(number) == 1
+            assert (f"{name}.{n}" in trained) == p.requires_grad == bool(own)
 
 
 # DDAS

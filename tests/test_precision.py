@@ -48,7 +48,7 @@ def begin(name, precision="fp32", **settings):
 
 def gradients(learner, batch):
     learner.step(batch)
-    return {n: p.grad.clone() for n, p in learner.parameters.items()}
+    return {n: p.grad.clone() for n, p in learner.parameters.items() if p.grad is not None}
 
 
 # --- bf16 ---------------------------------------------------------------------------------------------------------

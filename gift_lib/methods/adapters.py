@@ -87,13 +87,19 @@ class Mixture(nn.Module):
         return top.softmax(dim=1), chosen
 
     def forward(self, x: Float[Tensor, "b l w"]) -> Float[Tensor, "b l w"]:
-        """scale * sum_k gate_k expert_k(x): only the chosen experts are computed."""
+        """scale * sum_k gate_k expert_k(x): only the chosen experts are computed.
+
+        An expert that no sequence of the batch chose has no gradient (None, not zero), so that Adam's moments do
+        not move it either: it rests. That is the sensible reading of a sparse mixture, and what the released code
+        does on one GPU.
+        """
         gates, chosen = self.gate(x[:, 0])
         if self.training:
             self.usage += torch.bincount(chosen.flatten(), minlength=self.shape.experts)
+        awake, place = chosen.unique(return_inverse=True)
+        experts = [self.experts[k] for k in awake.tolist()]
         down, down_bias, up, up_bias = (
-            torch.stack([getattr(e, name) for e in self.experts])[chosen]
-            for name in ("down", "down_bias", "up", "up_bias")
+            torch.stack([getattr(e, name) for e in experts])[place] for name in ("down", "down_bias", "up", "up_bias")
         )
         hidden = F.relu(x @ down.flatten(1, 2).transpose(1, 2) + down_bias.flatten(1)[:, None])
         hidden = self._drop(hidden) * gates.repeat_interleave(self.shape.bottleneck, dim=1)[:, None]

@@ -30,9 +30,10 @@ ROUTES = ("ddas", "vote", "task")
 class MoEAdapter(Method):
     """CE alone, on adapters beside each MLP of both towers; all weights of CLIP stay frozen.
 
-    Each task has its own router (noisy top-2 of 22 experts, by a sequence's first token); after a task
-    the two experts that each block used most freeze. At test time DDAS picks the router of each picture,
-    or the frozen CLIP for pictures of no known task; texts go through the same router.
+    Each task has its own router (noisy top-2 of 22 experts, by a sequence's first token). Experts that nothing in
+    a batch chose rest in that step; after a task the two experts that each block used most freeze. At test time
+    DDAS picks the router of each picture, or the frozen CLIP for pictures of no known task; texts go through the
+    same router.
 
     `lr` 0 takes the published list, `threshold_quantile` above 0 replaces the published threshold by that
     quantile of the first autoencoder's errors on its own training pictures. `route` "ddas" is the method,
