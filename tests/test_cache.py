@@ -19,6 +19,7 @@ from gift_lib.data.cache import CachedImages, Cost, Stored, build, decoded, esti
 from gift_lib.data.records import Arrays, Records, from_files
 from gift_lib.data.transforms import RATIO, SCALE, Preprocess
 from gift_lib.errors import DataError
+from gift_lib.methods.stores import Concatenated
 from gift_lib.tasks import TensorImages
 
 SHAPES = ((90, 60), (60, 90), (64, 64), (300, 50), (50, 301), (61, 40), (33, 35), (500, 333))
@@ -140,6 +141,21 @@ def test_small_pictures_keep_their_size(tmp_path):
     index = torch.tensor([0, 4, 2])
     a, b = (train_view(s, index, Preprocess(32), _generator()) for s in (images, same))
     assert torch.equal(a, b)
+
+
+def test_several_stores_as_one_are_cropped_as_each_alone(store, tmp_path):
+    """Joint training: whole pictures, not their centre squares, whatever the sizes of the parts."""
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 28, 28), dtype=np.uint8)
+    build(Records(Arrays("digits", pixels), [0, 1, 0, 1, 0]), tmp_path / "d" / "x", 224, native=True, progress=False)
+    large, small = store.open().images, Stored(tmp_path / "d" / "x").open().images
+    memory = TensorImages(torch.randint(0, 256, (3, 3, 20, 30), dtype=torch.uint8))
+    both, where = Concatenated((large, small, memory), Preprocess(SIZE)), torch.tensor([9, 3, 14, 0, 8, 15, 3])
+    ours, generator = train_view(both, where, Preprocess(SIZE), _generator()), _generator()
+    for row, i in zip(ours, where.tolist(), strict=True):
+        part, k = (large, i) if i < 8 else (small, i - 8) if i < 13 else (memory, i - 13)
+        alone = train_view(part, torch.tensor([k]), Preprocess(SIZE), generator)[0]
+        torch.testing.assert_close(row, alone, rtol=1e-4, atol=1e-4)
+    assert torch.equal(both.batch(where[:1]), Preprocess(SIZE).square(small.batch(torch.tensor([1]))))
 
 
 def test_whole_pads_with_zeros(store):

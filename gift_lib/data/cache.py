@@ -281,10 +281,11 @@ def train_view(
 ) -> Float[Tensor, "b 3 s s"]:
     """The training transform of any store of images, each picture cropped as a whole.
 
-    Stores without `whole` hold pictures of one size: theirs is `preprocess.train`. The generator gives the
-    same amount per picture, so both draw the same crops where all pictures have one size.
+    A store without `whole`, or one that says it is `uniform`, holds pictures of one size: theirs is
+    `preprocess.train`. The generator gives the same amount per picture, so both draw the same crops where all
+    pictures have one size.
     """
-    if not isinstance(images, CachedImages) or images.uniform:
+    if not hasattr(images, "whole") or images.uniform:
         return preprocess.train(images.batch(index).to(device), generator)
     pixels, shapes = images.whole(index)
     boxes = [crops(1, h, w, generator) for h, w in shapes.tolist()]

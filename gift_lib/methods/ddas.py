@@ -9,6 +9,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from gift_lib.clip import Clip, patch_tokens
+from gift_lib.data.cache import train_view
 from gift_lib.data.transforms import Preprocess
 from gift_lib.errors import ConfigError, DataError, nearest
 from gift_lib.methods.adapters import Routing
@@ -48,9 +49,9 @@ def train(
     draw = Shuffle(len(images), batch_size, partial(seeds, "autoencoder order"))
     model, optimizer = None, None
     for step in range(steps):
-        pixels = images.batch(draw(step)).to(resources.device)
+        crop = seeds("autoencoder crop", step=step)
         with torch.no_grad():
-            x = features(preprocess.train(pixels, seeds("autoencoder crop", step=step)))
+            x = features(train_view(images, draw(step), preprocess, crop, resources.device))
         if model is None:
             model = Autoencoder(x.shape[1], hidden, seeds("autoencoder")).to(resources.device)
             optimizer = torch.optim.Adam(model.parameters(), lr=0.01, weight_decay=1e-4, fused=True)
