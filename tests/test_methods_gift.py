@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from fixtures_methods import equal, interrupt_at, synthesize, tiny_method, tiny_task, weights, world
+from fixtures_methods import equal, fit, interrupt_at, synthesize, tiny_method, tiny_task, weights, world
 
 from gift_lib.files import canonical_json
 from gift_lib.methods.base import Batch
@@ -133,3 +133,11 @@ def test_a_run_killed_beside_a_short_batch_goes_on_to_the_same_result(world, mon
     resumed = world.run("gift", **settings)
     assert canonical_json(resumed["result"]) == canonical_json(whole["result"])
     assert equal(weights(world.methods[0]), weights(world.methods[-1]))
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_the_released_flag_of_the_static_fisher_ends_the_distillation_too(ends):
+    m = tiny_method("gift", consolidation="fisher", steps=10, method_options={"fisher_ends_distillation": ends})
+    curves = fit(m, 0, tiny_task(0), synthesize(None, PROMPTS, {}, None))
+    assert m.fisher_steps == m.penalty.seen == 1
+    assert {name: len(c) for name, c in curves.items()} == {"ce": 10, "cd": 1 if ends else 10, "ita": 1 if ends else 10}

@@ -240,6 +240,19 @@ def selector(steps=60, threshold=1.0):
     return s
 
 
+def test_autoencoders_learn_from_crops_of_whole_pictures(monkeypatch):
+    """Not of the centre squares: the view of training, whatever the store."""
+    seen = []
+
+    def view(images, index, preprocess, generator, device):
+        seen.append((len(index), generator.initial_seed()))
+        return preprocess.train(images.batch(index), generator)
+
+    monkeypatch.setattr(ddas, "train_view", view)
+    selector(steps=3)
+    assert [n for n, _ in seen] == [16, 16, 8] * 3 and len({s for _, s in seen}) == 9
+
+
 def test_each_picture_goes_where_its_like_were_learned():
     s = selector()
     batch = torch.cat([autoencoder_setting(b, 1).pixels[:4] for b in (0, 200, 100, 0)])
@@ -285,7 +298,7 @@ def test_predictions_route_each_picture_and_its_texts(method, monkeypatch):
     method.forget_classifiers()
     task, x = tiny_task(2), pixels(6, "routes")
     routes = torch.tensor([-1, 1, 0, 1, -1, 0])
-    monkeypatch.setattr(method.selector, "route", lambda p, vote: routes[: len(p)])
+    monkeypatch.setattr(method.selector, "route", lambda p: routes[: len(p)])
     with torch.no_grad():
         logits = method.predict(task, x)
         for i, route in enumerate(routes.tolist()):
@@ -310,6 +323,19 @@ def test_a_known_task_takes_its_own_router_and_a_stranger_the_frozen_clip():
         assert [method.routes(tiny_task(t), x).unique().tolist() for t in range(3)] == [[0], [1], [-1]]
     with pytest.raises(ConfigError, match="did you mean 'vote'"):
         tiny_method("moe-adapter", method_options={"route": "votes"})
+
+
+def test_128_pictures_of_a_data_set_vote_together_however_they_are_handed_in(monkeypatch):
+    m, asked = tiny_method("moe-adapter", method_options={"route": "vote"}), []
+
+    def route(part, vote):
+        asked.append((len(part), vote))
+        return torch.full((len(part),), len(asked))
+
+    monkeypatch.setattr(m.selector, "route", route)
+    routes = m.routes(tiny_task(0), pixels(300, "voters"))
+    assert asked == [(128, True), (128, True), (44, True)]
+    assert routes.tolist() == [1] * 128 + [2] * 128 + [3] * 44
 
 
 def test_features_of_the_tower_are_those_of_the_frozen_clip(method):

@@ -153,17 +153,29 @@ def test_random_sentences():
     clip = tiny_clip()
     a, b = (random_sentences(clip, 50, 10, torch.Generator().manual_seed(k)) for k in (0, 1))
     assert (a[:, 0] == START).all() and (a[:, 11] == END).all() and (a[:, 12:] == 0).all()
-    assert (a[:, 1:11] < END).all() and a[:, 1:11].unique().numel() > 50
+    assert a[:, 1:11].unique().tolist() == list(range(64)), "every token of the vocabulary is drawn, END too"
     assert not torch.equal(a, b) and torch.equal(a, random_sentences(clip, 50, 10, torch.Generator().manual_seed(0)))
     with pytest.raises(ConfigError, match="do not fit"):
         random_sentences(clip, 5, 15, torch.Generator())
+
+
+def test_a_sentence_ends_at_the_first_end_token_that_was_drawn():
+    clip = tiny_clip()
+    sentences = random_sentences(clip, 200, 10, torch.Generator().manual_seed(0))
+    early = (sentences[:, 1:11] == END).any(dim=1).nonzero()[:, 0]
+    assert 10 < len(early) < 60, "some 10 of 64 times 200 sentences"
+    cut = sentences.clone()
+    for row in cut:
+        row[int((row == END).nonzero()[0]) + 1 :] = 0
+    with torch.no_grad():
+        torch.testing.assert_close(encode_texts(clip.model, sentences), encode_texts(clip.model, cut))
 
 
 def test_random_sentences_from_a_share_of_the_vocabulary():
     clip = tiny_clip()
     few, other = (random_sentences(clip, 50, 10, torch.Generator().manual_seed(k), 0.2) for k in (0, 1))
     words = few[:, 1:11].unique()
-    assert len(words) == round(0.2 * END) and (words < END).all()
+    assert len(words) == round(0.2 * 64)
     assert (few[:, 11] == END).all() and not torch.equal(words, other[:, 1:11].unique())
     whole = random_sentences(clip, 50, 10, torch.Generator().manual_seed(0), 1.0)
     assert torch.equal(whole, random_sentences(clip, 50, 10, torch.Generator().manual_seed(0)))

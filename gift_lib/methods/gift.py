@@ -27,12 +27,16 @@ class Gift(Method):
     """
 
     uses_synthetic = True
+    #: The released flag of the static Fisher also ends CD and ITA with the steps that F is averaged over. The
+    #: slides do not say so, and the ablation would change two things at once: off unless asked for.
+    options = {"fisher_ends_distillation": False}
 
     def before_task(self, task: Task, synthetic: SyntheticSet | None) -> None:
         super().before_task(task, synthetic)
         e = self.experiment
-        # The static Fisher of the ablation is averaged over the warm-up's steps.
-        self.penalty = consolidation.build(e.consolidation, e.awc_normalise, max(1, round(e.warmup * e.steps)))
+        #: The static Fisher of the ablation is averaged over the warm-up's steps.
+        self.fisher_steps = max(1, round(e.warmup * e.steps))
+        self.penalty = consolidation.build(e.consolidation, e.awc_normalise, self.fisher_steps)
         if self.penalty:
             self.penalty.anchor(self.parameters())
         self.synthetic = synthetic
@@ -47,6 +51,8 @@ class Gift(Method):
 
     def preserve(self, batch: Batch) -> Terms:
         """alpha CD (or another distillation) and beta ITA of one batch of synthetic pairs, on one matrix M."""
+        if self.option["fisher_ends_distillation"] and batch.step >= self.fisher_steps:
+            return {}
         e, which = self.experiment, batch.synthetic.to(self.resources.device)
         teacher = self.teacher.images[which], self.teacher.texts[self.prompt_of[which]]
         student = self.student(which, teacher)

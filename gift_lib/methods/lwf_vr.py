@@ -32,15 +32,20 @@ class LwFVR(ReferenceDistillation):
 def random_sentences(
     clip: Clip, n: int, words: int, generator: torch.Generator, vocabulary: float = 1.0
 ) -> Int64[Tensor, "n l"]:
-    """Start token, `words` tokens drawn uniformly from a share of the vocabulary, end token (the highest id)."""
+    """Start token, `words` tokens drawn uniformly from a share of the vocabulary, end token (the highest id).
+
+    The vocabulary is all of it, start and end token too, as in the released code: a sentence in which the end
+    token is drawn ends there, for CLIP reads its text up to the first one.
+    """
     tokens = clip.tokenize(["a"])[:1].repeat(n, 1)
     end = int(tokens.max())
-    known = round(vocabulary * end)
+    size = end + 1
+    known = round(vocabulary * size)
     if words + 2 > tokens.shape[1]:
         raise ConfigError(f"sentences of {words} words do not fit {tokens.shape[1]} tokens: take fewer words.")
-    if not 1 <= known <= end:
+    if not 1 <= known <= size:
         raise ConfigError(f"vocabulary must be a share above 0 and at most 1, not {vocabulary!r}: published is 1.")
     drawn = torch.randint(0, known, (n, words), generator=generator)
-    tokens[:, 1 : words + 1] = drawn if known == end else torch.randperm(end, generator=generator)[drawn]
+    tokens[:, 1 : words + 1] = drawn if known == size else torch.randperm(size, generator=generator)[drawn]
     tokens[:, words + 1] = end
     return tokens

@@ -25,6 +25,9 @@ LEARNING_RATES = {
 #: Who says which router a test picture takes.
 ROUTES = ("ddas", "vote", "task")
 
+#: Test pictures that vote together: the published code's batch.
+VOTERS = 128
+
 
 @register("moe-adapter", "MoE-Adapter")
 class MoEAdapter(Method):
@@ -37,7 +40,7 @@ class MoEAdapter(Method):
 
     `lr` 0 takes the published list, `threshold_quantile` above 0 replaces the published threshold by that
     quantile of the first autoencoder's errors on its own training pictures. `route` "ddas" is the method,
-    "vote" routes whole batches as the published code does, and "task" knows each picture's task (a bound
+    "vote" routes 128 pictures at once as the published code does, and "task" knows each picture's task (a bound
     on what any selector could reach).
     """
 
@@ -127,7 +130,9 @@ class MoEAdapter(Method):
         """The router of each picture, -1 for the frozen CLIP."""
         if self.option["route"] == "task":
             return torch.full((len(pixels),), self.learned.get(task.name, -1))
-        return self.selector.route(pixels, vote=self.option["route"] == "vote")
+        if self.option["route"] == "vote":
+            return torch.cat([self.selector.route(part, vote=True) for part in pixels.split(VOTERS)])
+        return self.selector.route(pixels)
 
     def classifier(self, task: Task) -> Float[Tensor, "c d"]:
         """The task's text embeddings through the current router, kept until `forget_classifiers`."""
