@@ -48,7 +48,7 @@ main-job: install ## the run that the experiment page shows, through papermill
 	@mkdir -p build/main-job
 	OMP_NUM_THREADS=1 $(BIN)/papermill --log-output --no-progress-bar --cwd notebooks -p results "$(CURDIR)/build/main-job" \
 	  notebooks/experiment.ipynb build/main-job/experiment.ipynb
-	$(PY) -m gift_lib.verify --adopt build/main-job
+	$(PY) -m gift_lib.runs.verify --adopt build/main-job
 
 html: install ## build the book, strictly, into _build/html
 	rm -rf _build/html _build/.doctrees
@@ -87,33 +87,33 @@ sweep: install ## a batch of runs, or the rest of it: NAME=ablation-loss SCALE=m
 	$(BIN)/snakemake $(BATCH) --config name=$(NAME) scale=$(SCALE) device=$(DEVICE) seeds=$(SEEDS)
 
 sweep-status: install ## what a batch has done and what is missing: NAME=... SCALE=...
-	$(PY) -m gift_lib.batch status $(NAME) --scale $(SCALE) --jobs $(JOBS) --seeds=$(SEEDS)
+	$(PY) -m gift_lib.runs.batch status $(NAME) --scale $(SCALE) --jobs $(JOBS) --seeds=$(SEEDS)
 
 verify: install ## run N committed records again, drawn at random, and compare them; FRESH=1 draws the pictures again
-	$(PY) -m gift_lib.verify --sample $(N) $(if $(FRESH),--fresh)
+	$(PY) -m gift_lib.runs.verify --sample $(N) $(if $(FRESH),--fresh)
 
 reproduce: export GIFT_CACHE := $(CURDIR)/build/reproduce/cache
 reproduce: install ## make every record from nothing (a night on two cores) and compare with the committed ones
 	$(PY) -m gift_lib.world early
 	-$(BIN)/snakemake $(BATCH) \
 	  --config name=$(NAME) scale=$(SCALE) results=build/reproduce/results runs=build/reproduce/runs
-	$(PY) -m gift_lib.verify --against build/reproduce/results --name $(NAME)
+	$(PY) -m gift_lib.runs.verify --against build/reproduce/results --name $(NAME)
 	rm -rf build/reproduced && mv build/reproduce build/reproduced
 
 data: install ## prepare and verify the data sets of the real scales
 	$(PY) -m gift_lib.data prepare
 
 zero-shot: install ## the pre-trained model's accuracy on every task: SCALE=paper
-	$(PY) -m gift_lib.zero_shot --scale $(SCALE) --device $(DEVICE)
+	$(PY) -m gift_lib.runs.zero_shot --scale $(SCALE) --device $(DEVICE)
 
 readme: install ## write the README's results from the records
-	$(PY) -m gift_lib.readme
+	$(PY) -m gift_lib.book.readme
 
 dry-run: install ## what a run would need (pictures, steps, time, disk): SCALE=paper METHOD=gift DEVICE=cuda
-	$(PY) -m gift_lib.dry_run --scale $(SCALE) --method $(METHOD) --device $(DEVICE)
+	$(PY) -m gift_lib.runs.dry_run --scale $(SCALE) --method $(METHOD) --device $(DEVICE)
 
-cache: install ## what the library keeps outside the clone, with sizes (python -m gift_lib.caches clear ... frees it)
-	$(PY) -m gift_lib.caches
+cache: install ## what the library keeps outside the clone, with sizes (python -m gift_lib.runs.caches clear ... frees it)
+	$(PY) -m gift_lib.runs.caches
 
 clean: ## remove what was built; records, weights and caches stay
 	rm -rf _build build

@@ -7,7 +7,7 @@
 import json, os, shlex, sys
 
 sys.path.insert(0, workflow.basedir)
-from gift_lib import batch, sweeps
+from gift_lib.runs import batch, sweeps
 
 NAME, SCALE, SEEDS = str(config.get("name", "all")), config.get("scale", "mini"), config.get("seeds")
 RESULTS, RUNS = config.get("results", f"{workflow.basedir}/book/results"), config.get("runs", "runs")
@@ -55,7 +55,7 @@ rule pictures:
     resources:
         **ASKED,
     shell:
-        "{PYTHON} -m gift_lib.batch pictures {params.values} --device {DEVICE} --gpus {GPUS} --output {output}"
+        "{PYTHON} -m gift_lib.runs.batch pictures {params.values} --device {DEVICE} --gpus {GPUS} --output {output}"
 
 
 # Runs come before pictures for later runs: tables fill early.
@@ -73,4 +73,4 @@ rule run:
     resources:
         **ASKED,
     shell:
-        "{PYTHON} -m gift_lib.jobs {params.values} --gpus {GPUS} --notebook {log} --output {output}"
+        "{PYTHON} -m gift_lib.runs.jobs {params.values} --gpus {GPUS} --notebook {log} --output {output}"

@@ -10,10 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch, Rectangle
 
+from gift_lib.book.plots import METHOD_COLOURS, SERIES_COLOURS
 from gift_lib.config import experiment
 from gift_lib.data import mini
 from gift_lib.generate import PipelineSpec, draws, generate, sampler_of
-from gift_lib.plots import METHOD_COLOURS, SERIES_COLOURS
 
 STATIC = Path(__file__).resolve().parent / "static"
 #: What is drawn: (task, class), or a concept by itself.

@@ -225,7 +225,7 @@ def wise_weight(teacher: str) -> float:
 
 # Each preset says what to expect of it. "measured" is from records of this book (their `run` blocks); "computed" is
 # from counts, file sizes and the operations that torch counts, at 40 % (a T4: 30 %) of the data sheet's rate in half
-# precision, and was not measured. `python -m gift_lib.dry_run --scale ... --device ...` measures on your machine.
+# precision, and was not measured. `python -m gift_lib.runs.dry_run --scale ... --device ...` measures on your machine.
 
 # mini: eleven tasks of MiniMTIL in full.
 #   expected   the book's records: Table 1 (`make verify` repeats them to the byte on the same kind of processor)

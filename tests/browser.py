@@ -154,7 +154,7 @@ axe.run(document, { resultTypes: ["violations"] }).then(({ violations }) => done
 """
 
 
-# The controls of gift_lib.widgets
+# The controls of gift_lib.book.widgets
 
 
 def choose(browser: Any, **chosen: str) -> None:

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gift_lib import batch, results, sweeps
+from gift_lib import results
 from gift_lib.config import Experiment
 from gift_lib.files import canonical_json
+from gift_lib.runs import batch, sweeps
 from gift_lib.training import Runtime, run
 
 #: Two tasks, two steps, eight pictures of one denoising step: starting a run takes longer than the run.

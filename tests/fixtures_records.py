@@ -5,8 +5,9 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from gift_lib import results, sweeps
+from gift_lib import results
 from gift_lib.config import Experiment
+from gift_lib.runs import sweeps
 
 TASKS = ["a", "b", "c", "d"]
 FORMS = {"joint": "joint", "upper-bound": "alone"}

@@ -14,10 +14,11 @@ import pytest
 from fixtures_batch import TINY, Folders, kill, plan, undisturbed, wait_for
 from fixtures_records import record
 
-from gift_lib import batch, caches, generate, jobs, results, sweeps
+from gift_lib import generate, results
 from gift_lib.config import experiment
 from gift_lib.data import load_tasks
 from gift_lib.errors import DataError
+from gift_lib.runs import batch, caches, jobs, sweeps
 from gift_lib.training import Runtime
 
 IDENTITY = results.identity("world", "clip", "pipeline")
@@ -341,7 +342,7 @@ def test_a_failed_run_keeps_its_notebook_and_stops_no_other(folders):
 
 def _victims(folders: Folders) -> dict[int, str]:
     """What may be killed: jobs, papermill and kernels; not Snakemake and not its shells."""
-    kinds = ("gift_lib.jobs", "papermill", "ipykernel_launcher")
+    kinds = ("gift_lib.runs.jobs", "papermill", "ipykernel_launcher")
     return {p: line for p, line in folders.processes().items() if any(f"-m {k}" in line for k in kinds)}
 
 

@@ -7,8 +7,8 @@ import nbformat
 import pytest
 import yaml
 
-from gift_lib import repository
 from gift_lib.errors import ConfigError
+from gift_lib.runs import repository
 
 ROOT = repository.ROOT
 NOTEBOOKS = sorted(p for p in (ROOT / "notebooks").rglob("*.ipynb") if ".ipynb_checkpoints" not in p.parts)
@@ -77,7 +77,7 @@ def test_figure_names_are_unique():
 
 
 def test_every_file_agrees_on_the_address():
-    """No file holds a GitHub address of this book's name that is not the one in gift_lib.repository."""
+    """No file holds a GitHub address of this book's name that is not the one in gift_lib.runs.repository."""
     slug = repository.slug(repository.ADDRESS)
     name = slug.split("/")[1]
     for path in repository.places():

@@ -4,9 +4,10 @@ import fcntl
 
 import pytest
 
-from gift_lib import batch, caches, checkpoint
+from gift_lib import checkpoint
 from gift_lib.errors import GiftError
 from gift_lib.files import write_json
+from gift_lib.runs import batch, caches
 
 
 @pytest.fixture

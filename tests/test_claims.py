@@ -5,9 +5,11 @@ import pytest
 import yaml
 from fixtures_records import frame, record, sweep_records
 
-from gift_lib import claims, findings, metrics, published, sweeps
-from gift_lib.claims import Claim, Comparison, Evidence
+from gift_lib import metrics
+from gift_lib.book import claims, findings
+from gift_lib.book.claims import Claim, Comparison, Evidence
 from gift_lib.errors import ConfigError, DataError
+from gift_lib.runs import published, sweeps
 
 EMPTY = pd.DataFrame()
 

@@ -15,10 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from gift_lib import colab, files, generate, methods, repository
+from gift_lib import files, generate, methods
 from gift_lib.config import experiment
 from gift_lib.data import cache, mtil
 from gift_lib.errors import ConfigError
+from gift_lib.runs import colab, repository
 from gift_lib.training import Runtime, run
 
 #: What Colab does not come with. Everything else that is installed here stands in for what it has.

@@ -7,8 +7,9 @@ import pytest
 from browser import CELLS, SHOWN, axe, barriers, choose, chromium, frames, resize, served, visit
 from fixtures_records import frame, sweep_records
 
-from gift_lib import metrics, plots, widgets
-from gift_lib.repository import ROOT
+from gift_lib import metrics
+from gift_lib.book import plots, widgets
+from gift_lib.runs.repository import ROOT
 
 pytestmark = pytest.mark.slow
 

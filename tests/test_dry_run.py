@@ -3,12 +3,13 @@
 import pytest
 import torch
 
-from gift_lib import data, dry_run, generate
+from gift_lib import data, generate
 from gift_lib.config import experiment
 from gift_lib.data import mtil
-from gift_lib.dry_run import Rates, Work
 from gift_lib.errors import ConfigError
 from gift_lib.pictures import Draw, PictureCache
+from gift_lib.runs import dry_run
+from gift_lib.runs.dry_run import Rates, Work
 from gift_lib.training import Runtime
 
 SMALL = {"tasks": ("terrain", "digits"), "steps": 6, "images_per_task": 8, "denoising_steps": 2}

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from gift_lib import batch
 from gift_lib.config import experiment
 from gift_lib.errors import DataError
 from gift_lib.generate import early_folder, find_pipeline, weights_digest
+from gift_lib.runs import batch
 from gift_lib.world import make, settings
 
 

@@ -8,7 +8,7 @@ import tomllib
 
 import yaml
 
-from gift_lib.repository import ROOT
+from gift_lib.runs.repository import ROOT
 
 ENV = ROOT / "env"
 

@@ -5,7 +5,7 @@ import pytest
 import yaml
 from jupyter_cache import get_cache
 
-from gift_lib.repository import ROOT
+from gift_lib.runs.repository import ROOT
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import torch
 
-from gift_lib import gallery
+from gift_lib.book import gallery
 from gift_lib.errors import ConfigError
 from gift_lib.tasks import Split, Task, TensorImages
 

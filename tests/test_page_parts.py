@@ -5,8 +5,10 @@ from fixtures_records import frame, record, sweep_records
 from IPython.display import Markdown
 from matplotlib.figure import Figure
 
-from gift_lib import batch, generate, losses, pages, results
+from gift_lib import generate, losses, results
+from gift_lib.book import pages
 from gift_lib.config import experiment, from_dict
+from gift_lib.runs import batch
 
 PARTS = {
     "table": ("I",), "per_task": ("table1", "Last"), "ranking": ("I",), "meaning": ("ablation-loss",),

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from browser import CELLS, SHOWN, WIDTHS, axe, barriers, choose, chromium, dress, frames, resize, served, visit
 
-from gift_lib.repository import ADDRESS as REPOSITORY
-from gift_lib.repository import ROOT, slug
+from gift_lib.runs.repository import ADDRESS as REPOSITORY
+from gift_lib.runs.repository import ROOT, slug
 
 BUILT = ROOT / "_build" / "html"
 PAGE_LIMIT = 3 * 2**20

@@ -7,10 +7,11 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Rectangle
 
-from gift_lib import metrics, plots
+from gift_lib import metrics
+from gift_lib.book import plots
 from gift_lib.errors import ConfigError, DataError
 from gift_lib.metrics import Estimate
-from gift_lib.published import TITLES
+from gift_lib.runs.published import TITLES
 
 TASKS = ["silhouettes", "digits", "flowers"]
 

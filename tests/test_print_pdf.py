@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from gift_lib.repository import ROOT
+from gift_lib.runs.repository import ROOT
 
 
 @pytest.fixture

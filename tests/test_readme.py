@@ -5,9 +5,11 @@ import subprocess
 import pytest
 from fixtures_records import frame, sweep_records
 
-from gift_lib import claims, readme, results, sweeps
+from gift_lib import results
+from gift_lib.book import claims, readme
 from gift_lib.errors import DataError
-from gift_lib.repository import ROOT
+from gift_lib.runs import sweeps
+from gift_lib.runs.repository import ROOT
 
 MARKERS = "a\n<!-- results -->\nold\n<!-- /results -->\nb\n"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from fixtures_batch import Folders, plan, undisturbed, wait_for
 
-from gift_lib import sweeps
+from gift_lib.runs import sweeps
 
 #: The plugin drops SLURM_CONF, so the configuration must lie here.
 CONFIG = Path("/etc/slurm/slurm.conf")

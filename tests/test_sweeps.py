@@ -5,9 +5,9 @@ import shlex
 
 import pytest
 
-from gift_lib import batch, sweeps
 from gift_lib.config import experiment
 from gift_lib.errors import ConfigError, DataError
+from gift_lib.runs import batch, sweeps
 
 SPEC = {
     "title": "Two temperatures",

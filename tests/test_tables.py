@@ -8,9 +8,11 @@ import pytest
 from fixtures_records import TASKS, frame, record, sweep_records
 from scipy import stats
 
-from gift_lib import metrics, published, results, sweeps, tables
+from gift_lib import metrics, results
+from gift_lib.book import tables
 from gift_lib.config import experiment
 from gift_lib.errors import ConfigError, DataError
+from gift_lib.runs import published, sweeps
 from gift_lib.tasks import ORDERS
 
 LEVELS = {"Zero-shot": 62.0, "Continual Finetune": 55.0, "l2 baseline": 60.0, "ZSCL": 68.0, "GIFT": 70.0}

@@ -6,9 +6,10 @@ from functools import partial
 import pytest
 from fixtures_records import record
 
-from gift_lib import batch, results, verify
+from gift_lib import results
 from gift_lib.config import experiment
 from gift_lib.errors import DataError
+from gift_lib.runs import batch, verify
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ from fixtures_records import frame, sweep_records
 from IPython.display import HTML, Markdown
 from PIL import Image
 
-from gift_lib import metrics, plots, widgets
+from gift_lib import metrics
+from gift_lib.book import plots, widgets
 from gift_lib.config import experiment
 from gift_lib.data import load_tasks
 from gift_lib.errors import ConfigError

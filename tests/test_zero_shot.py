@@ -4,8 +4,9 @@ import pandas as pd
 import pytest
 from fixtures_methods import tiny_clip, tiny_task, world
 
-from gift_lib import training, zero_shot
+from gift_lib import training
 from gift_lib.config import experiment
+from gift_lib.runs import zero_shot
 from gift_lib.tasks import ORDERS
 from gift_lib.training import Runtime
 

@@ -356,7 +356,7 @@ def stored(folder: Path) -> Stored | None:
 def listing(cache_dir: str | os.PathLike | None = None) -> Iterator[tuple[str, str, int, bool]]:
     """(data set, split and size, bytes, finished) of everything that is decoded, sorted.
 
-    Generated pictures lie beside, in folders that are named by 16 hex digits: `gift_lib.caches` lists all.
+    Generated pictures lie beside, in folders that are named by 16 hex digits: `gift_lib.runs.caches` lists all.
     """
     root = images_root(cache_dir)
     folders = (p for p in root.glob("*/*") if p.is_dir() and not GENERATED.fullmatch(p.parent.name))

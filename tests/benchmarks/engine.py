@@ -17,7 +17,7 @@ from pathlib import Path
 
 from gift_lib import results
 from gift_lib.files import write_json
-from gift_lib.repository import ROOT
+from gift_lib.runs.repository import ROOT
 from tests.benchmarks import timing
 
 TINY = {"tasks": ["digits", "terrain"], "steps": 2, "images_per_task": 8, "denoising_steps": 1, "batch_size": 8,
@@ -33,7 +33,9 @@ def imports() -> str:
 
 def plain(values: dict) -> list[str]:
     """The same record without an engine."""
-    script = f"{imports()}\nimport json, sys\nfrom gift_lib.batch import from_parameters\nv = json.loads(sys.argv[1])"
+    script = (
+        f"{imports()}\nimport json, sys\nfrom gift_lib.runs.batch import from_parameters\nv = json.loads(sys.argv[1])"
+    )
     script += "\nrun(from_parameters(v), Runtime(progress=False), v['results'])"
     return [sys.executable, "-c", script, json.dumps(values)]
 
@@ -42,7 +44,7 @@ def job(values: dict) -> list[str]:
     """The line that the Snakefile runs."""
     folder = Path(values["results"])
     places = ["--notebook", str(folder / "run.ipynb"), "--output", str(folder / "none.json")]
-    return [sys.executable, "-m", "gift_lib.jobs", json.dumps(values), *places]
+    return [sys.executable, "-m", "gift_lib.runs.jobs", json.dumps(values), *places]
 
 
 def seconds(command: list[str], cache: str) -> tuple[float, float]:

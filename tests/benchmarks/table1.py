@@ -13,10 +13,11 @@ from dataclasses import asdict, replace
 
 import torch
 
-from gift_lib import dry_run, generate, methods, results
+from gift_lib import generate, methods, results
 from gift_lib.config import Experiment, experiment
-from gift_lib.dry_run import Rates, Work
 from gift_lib.files import write_json
+from gift_lib.runs import dry_run
+from gift_lib.runs.dry_run import Rates, Work
 from gift_lib.tasks import ORDERS
 from tests import fixtures_diffusion
 from tests.benchmarks.generation import GUIDANCE

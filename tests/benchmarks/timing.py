@@ -8,8 +8,9 @@ from pathlib import Path
 
 import torch
 
-from gift_lib import dry_run, results
+from gift_lib import results
 from gift_lib.files import write_json
+from gift_lib.runs import dry_run
 
 OUTPUT = Path("build/bench")
 CLOCK = [time.perf_counter]

@@ -5,11 +5,13 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
-from gift_lib import findings, metrics, sweeps, tables
-from gift_lib import published as paper
-from gift_lib.findings import ALPHA, Pair
+from gift_lib import metrics
+from gift_lib.book import findings, tables
+from gift_lib.book.findings import ALPHA, Pair
 from gift_lib.metrics import Estimate
-from gift_lib.sweeps import Sweep
+from gift_lib.runs import published as paper
+from gift_lib.runs import sweeps
+from gift_lib.runs.sweeps import Sweep
 
 SWEEP = "own-why"
 #: The three of the tables, and what Last is made of: what was learned, and what of it was forgotten.

@@ -14,7 +14,7 @@ import yaml
 from gift_lib.config import SCALES, Experiment, experiment
 from gift_lib.errors import ConfigError, DataError, GiftError, nearest
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "notebooks" / "sweeps"
 RESULTS = ROOT / "book" / "results"
 #: Keys of a sweep's file with the type of their values.
@@ -173,8 +173,8 @@ def seed_list(text: str) -> list[int] | None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """`python -m gift_lib.sweeps list | commands NAME`."""
-    parser = argparse.ArgumentParser(prog="python -m gift_lib.sweeps", description=__doc__)
+    """`python -m gift_lib.runs.sweeps list | commands NAME`."""
+    parser = argparse.ArgumentParser(prog="python -m gift_lib.runs.sweeps", description=__doc__)
     parser.add_argument("action", choices=("list", "commands"))
     parser.add_argument("name", nargs="?", default="all", help="sweep names separated by commas, or all")
     parser.add_argument("--scale", default="mini")

@@ -1,4 +1,4 @@
-// Obeys the controls of gift_lib.widgets on a page: no kernel, no network, and no effect where it has run before.
+// Obeys the controls of gift_lib.book.widgets on a page: no kernel, no network, and no effect where it has run before.
 (() => {
   const element = (name, text, attributes = {}) => {
     const e = document.createElement(name);

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
-from gift_lib import batch, checkpoint, results, sweeps
+from gift_lib import checkpoint, results
+from gift_lib.runs import batch, sweeps
 from gift_lib.config import from_dict
 from gift_lib.errors import DataError, GiftError
 from gift_lib.files import canonical_json
@@ -112,8 +113,8 @@ def _tell(count: int, others: Mapping[str, int]) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """`python -m gift_lib.verify --sample 3`, or `--against FOLDER` after a batch into another folder."""
-    parser = argparse.ArgumentParser(prog="python -m gift_lib.verify", description=__doc__)
+    """`python -m gift_lib.runs.verify --sample 3`, or `--against FOLDER` after a batch into another folder."""
+    parser = argparse.ArgumentParser(prog="python -m gift_lib.runs.verify", description=__doc__)
     parser.add_argument("--sample", type=int, default=3, help="how many records, drawn at random")
     parser.add_argument("--seed", type=int, default=None, help="of the draw")
     parser.add_argument("--fresh", action="store_true", help="draw the pictures again too, in a cache of its own")

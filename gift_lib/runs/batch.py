@@ -12,11 +12,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gift_lib import sweeps
+from gift_lib.runs import sweeps
 from gift_lib.config import NUMERICS_VERSION, Experiment, experiment, from_dict
 from gift_lib.errors import DataError, GiftError
 from gift_lib.files import cache_root, digest, held, read_json, write_json
-from gift_lib.jobs import is_record, lock_of, one_gpu
+from gift_lib.runs.jobs import is_record, lock_of, one_gpu
 
 #: The settings that decide which pictures a run uses; runs that agree on them share one generation job.
 PICTURE_SETTINGS = (
@@ -215,8 +215,8 @@ def state(e: Experiment, folder: Path, runs: Path) -> tuple[str, float | None]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """`python -m gift_lib.batch pictures|status ...`, as the Snakefile and `make sweep-status` call it."""
-    parser = argparse.ArgumentParser(prog="python -m gift_lib.batch", description=__doc__)
+    """`python -m gift_lib.runs.batch pictures|status ...`, as the Snakefile and `make sweep-status` call it."""
+    parser = argparse.ArgumentParser(prog="python -m gift_lib.runs.batch", description=__doc__)
     parser.add_argument("action", choices=("pictures", "status"))
     parser.add_argument("what", help="for pictures, a run's parameters as JSON; for status, names of sweeps, or all")
     parser.add_argument("--device", default="cpu")

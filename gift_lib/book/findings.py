@@ -7,10 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from gift_lib import metrics, sweeps, tables
-from gift_lib import published as paper
-from gift_lib.claims import Judged
+from gift_lib import metrics
+from gift_lib.book import tables
+from gift_lib.book.claims import Judged
 from gift_lib.metrics import Estimate
+from gift_lib.runs import published as paper
+from gift_lib.runs import sweeps
 
 #: p-values below this (after Holm's correction) count as a difference.
 ALPHA = 0.05

@@ -8,9 +8,11 @@ import pandas as pd
 from IPython.display import Code, Markdown
 from matplotlib.figure import Figure
 
-from gift_lib import batch, findings, plots, results, sweeps, tables
-from gift_lib.published import METRICS
-from gift_lib.repository import records_folder
+from gift_lib import results
+from gift_lib.book import findings, plots, tables
+from gift_lib.runs import batch, sweeps
+from gift_lib.runs.published import METRICS
+from gift_lib.runs.repository import records_folder
 
 
 def source(function: Callable) -> Code:

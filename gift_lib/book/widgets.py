@@ -27,11 +27,13 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
-from gift_lib import metrics, plots, published, tables
+from gift_lib import metrics
+from gift_lib.book import plots, tables
 from gift_lib.config import Experiment
 from gift_lib.errors import ConfigError, DataError
 from gift_lib.files import digest
 from gift_lib.pool import concepts_of, prompt_stream
+from gift_lib.runs import published
 from gift_lib.tasks import Task
 
 SCRIPT = Path(__file__).with_name("control.js")

@@ -1,8 +1,8 @@
 """Everything that this library keeps outside a clone, in one place: a listing with sizes, and a way to clear it.
 
-python -m gift_lib.caches                          what is there, how much, and what it is for
-python -m gift_lib.caches clear decoded runs       remove some of it; it is made again when it is needed
-python -m gift_lib.caches clear --all              all but the original data sets, which are only removed by name
+python -m gift_lib.runs.caches                          what is there, how much, and what it is for
+python -m gift_lib.runs.caches clear decoded runs       remove some of it; it is made again when it is needed
+python -m gift_lib.runs.caches clear --all              all but the original data sets, which are only removed by name
 
 The place is the environment variable GIFT_CACHE, else ~/.cache/gift. Decoded images may lie elsewhere (GIFT_DECODED),
 and so may the original data sets (GIFT_DATA). Weights and mirrors from the Hugging Face hub stay in the hub's own
@@ -19,7 +19,8 @@ from pathlib import Path
 from huggingface_hub import scan_cache_dir
 from huggingface_hub.constants import HF_HUB_CACHE
 
-from gift_lib import batch, checkpoint
+from gift_lib import checkpoint
+from gift_lib.runs import batch
 from gift_lib.data.cache import GENERATED, images_root
 from gift_lib.data.mtil import data_root
 from gift_lib.errors import ConfigError, GiftError, nearest
@@ -106,7 +107,7 @@ def show() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; a GiftError is one line and exit status 1."""
-    parser = argparse.ArgumentParser(prog="python -m gift_lib.caches", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m gift_lib.runs.caches", description=__doc__.split("\n")[0])
     parser.add_argument("action", nargs="?", choices=("list", "clear"), default="list")
     parser.add_argument("kinds", nargs="*", help=", ".join(KINDS))
     parser.add_argument("--all", action="store_true", help=f"every kind but {', '.join(KEPT)}")

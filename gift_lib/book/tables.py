@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gift_lib import metrics, results, sweeps
-from gift_lib import published as paper
+from gift_lib import metrics, results
 from gift_lib.config import CHOICES, Experiment, experiment
 from gift_lib.errors import ConfigError, DataError, nearest
 from gift_lib.files import digest
 from gift_lib.metrics import Estimate
-from gift_lib.sweeps import Sweep
+from gift_lib.runs import published as paper
+from gift_lib.runs import sweeps
+from gift_lib.runs.sweeps import Sweep
 
 METRICS = paper.METRICS
 #: References of their own form: they have sweeps of their own.

@@ -50,7 +50,7 @@ def book_folder() -> Path:
     """The `book` folder: the one in GIFT_BOOK, else beside the library, else above the working directory."""
     if "GIFT_BOOK" in os.environ:
         return Path(os.environ["GIFT_BOOK"])
-    for root in (Path(__file__).parents[1], Path.cwd(), *Path.cwd().parents):
+    for root in (Path(__file__).parents[2], Path.cwd(), *Path.cwd().parents):
         if (root / "book" / "data" / "published.csv").is_file():
             return root / "book"
     raise DataError(

@@ -1,4 +1,4 @@
-"""The README's results: `python -m gift_lib.readme` writes what the records say between its markers."""
+"""The README's results: `python -m gift_lib.book.readme` writes what the records say between its markers."""
 
 import re
 import sys
@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from gift_lib import batch, claims, results, sweeps, tables
+from gift_lib import results
+from gift_lib.book import claims, tables
 from gift_lib.errors import DataError, GiftError
 from gift_lib.files import atomic_write
-from gift_lib.published import METRICS
-from gift_lib.repository import ADDRESS, ROOT, forms
+from gift_lib.runs import batch, sweeps
+from gift_lib.runs.published import METRICS
+from gift_lib.runs.repository import ADDRESS, ROOT, forms
 
 BETWEEN = re.compile(r"(<!-- results -->\n).*?(<!-- /results -->)", re.DOTALL)
 

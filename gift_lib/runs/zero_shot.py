@@ -1,6 +1,6 @@
 """The pre-trained model's accuracy on every task of a scale, beside the published row: what to check first.
 
-`python -m gift_lib.zero_shot --scale paper --device cuda`, or `make zero-shot SCALE=paper DEVICE=cuda`.
+`python -m gift_lib.runs.zero_shot --scale paper --device cuda`, or `make zero-shot SCALE=paper DEVICE=cuda`.
 """
 
 import argparse
@@ -9,7 +9,8 @@ import sys
 import pandas as pd
 from tqdm.auto import tqdm
 
-from gift_lib import data, published
+from gift_lib import data
+from gift_lib.runs import published
 from gift_lib.config import SCALES, Experiment, experiment
 from gift_lib.errors import DataError, GiftError
 from gift_lib.evaluation import accuracy
@@ -51,7 +52,7 @@ def published_row() -> dict[str, float]:
 
 def main(arguments: list[str] | None = None) -> int:
     """The command; a GiftError is one line and exit status 2."""
-    parser = argparse.ArgumentParser(prog="python -m gift_lib.zero_shot", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m gift_lib.runs.zero_shot", description=__doc__.splitlines()[0])
     parser.add_argument("--scale", choices=sorted(SCALES), default="mini")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--data", help="folder of the data sets (real scales)")

@@ -1,6 +1,6 @@
 """Where the project lives: its address on the network, kept here alone, and its folders on disk.
 
-`python -m gift_lib.repository https://github.com/OWNER/NAME` writes a new address here and in every file that
+`python -m gift_lib.runs.repository https://github.com/OWNER/NAME` writes a new address here and in every file that
 repeats it, because it must (a notebook opened in Colab is all that Colab has).
 """
 
@@ -16,10 +16,10 @@ from gift_lib.files import atomic_write
 ADDRESS = "https://github.com/gift-book/gift-book"
 
 #: The clone that this library runs from (meaningless where it was installed by itself: see `in_clone`).
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 #: Files that may repeat the address, relative to the clone.
-PLACES = ("*.md", "*.toml", "*.cff", "_config.yml", "book/**/*.md", "notebooks/**/*.ipynb", "gift_lib/repository.py")
+PLACES = ("*.md", "*.toml", "*.cff", "_config.yml", "book/**/*.md", "notebooks/**/*.ipynb", "gift_lib/runs/repository.py")
 
 #: The first cell of every notebook: installs the library where it is not importable, and never touches torch.
 FIRST_CELL = """\
@@ -92,7 +92,7 @@ def rewrite(new: str, root: Path = ROOT, old: str = ADDRESS) -> list[Path]:
 
 def main(arguments: list[str] | None = None) -> int:
     """The command: rewrite the address everywhere and list the files."""
-    parser = argparse.ArgumentParser(prog="python -m gift_lib.repository", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m gift_lib.runs.repository", description=__doc__.splitlines()[0])
     parser.add_argument("address", help="https://github.com/OWNER/NAME")
     try:
         for path in rewrite(parser.parse_args(arguments).address):

@@ -17,10 +17,12 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from gift_lib import metrics, published, sweeps, tables
+from gift_lib import metrics
+from gift_lib.book import tables
 from gift_lib.errors import ConfigError, DataError, nearest
 from gift_lib.metrics import Estimate
-from gift_lib.sweeps import Sweep
+from gift_lib.runs import published, sweeps
+from gift_lib.runs.sweeps import Sweep
 
 TESTS = ("higher", "lower", "not lower", "equal", "above")
 VERDICTS = ("supported", "not supported", "undecided", "no records yet")

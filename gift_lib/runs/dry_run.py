@@ -1,6 +1,6 @@
 """What a run will need, before anything starts: pictures, steps, evaluations, hours, memory and disk.
 
-python -m gift_lib.dry_run --scale paper --method gift --device cuda --overrides '{"order": "II"}'
+python -m gift_lib.runs.dry_run --scale paper --method gift --device cuda --overrides '{"order": "II"}'
 
 Counts and bytes are computed from the settings. Seconds are measured here, on noise pictures and for a few steps;
 what is not measured says so. Nothing is downloaded and nothing is kept.
@@ -358,7 +358,7 @@ def report(e: Experiment, runtime: Runtime = LOCAL) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """The command; a GiftError is one line and exit status 2."""
-    parser = argparse.ArgumentParser(prog="python -m gift_lib.dry_run", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m gift_lib.runs.dry_run", description=__doc__.split("\n")[0])
     parser.add_argument("--scale", choices=sorted(SCALES), default="mini")
     parser.add_argument("--method", default="gift")
     parser.add_argument("--device", default="auto")

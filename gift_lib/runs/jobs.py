@@ -18,7 +18,7 @@ from typing import IO, Any
 
 from gift_lib.errors import GiftError
 from gift_lib.files import cache_root, locks, make_folder
-from gift_lib.repository import ROOT
+from gift_lib.runs.repository import ROOT
 
 
 def run(values: Mapping[str, Any], gpus: int, notebook: Path, record: Path) -> int:
@@ -133,8 +133,8 @@ def is_record(path: Path) -> bool:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """`python -m gift_lib.jobs PARAMETERS --notebook N --output RECORD`, as the Snakefile calls it."""
-    parser = argparse.ArgumentParser(prog="python -m gift_lib.jobs", description=__doc__)
+    """`python -m gift_lib.runs.jobs PARAMETERS --notebook N --output RECORD`, as the Snakefile calls it."""
+    parser = argparse.ArgumentParser(prog="python -m gift_lib.runs.jobs", description=__doc__)
     parser.add_argument("parameters", type=json.loads, help="of notebooks/experiment.ipynb, as JSON")
     parser.add_argument("--gpus", type=int, default=0, help="how many this machine has to share out; 0 for none")
     parser.add_argument("--notebook", type=Path, required=True, help="the executed notebook")

@@ -8,8 +8,8 @@ from jaxtyping import Float, Int64, UInt8
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from gift_lib.book.plots import SERIES_COLOURS, WIDTH, Drawing, themed
 from gift_lib.errors import ConfigError
-from gift_lib.plots import SERIES_COLOURS, WIDTH, Drawing, themed
 from gift_lib.tasks import Task
 
 Pictures = UInt8[Tensor, "n 3 h w"]

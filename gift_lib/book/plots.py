@@ -22,9 +22,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Circle, Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from gift_lib import metrics, published
+from gift_lib import metrics
 from gift_lib.errors import ConfigError, DataError, nearest
 from gift_lib.metrics import Estimate
+from gift_lib.runs import published
 
 #: One colour per method, the same in every plot and page.
 METHOD_COLOURS = {

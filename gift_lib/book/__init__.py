@@ -1,0 +1,1 @@
+"""What only pages need: tables, plots, claims, controls and the sentences that are written from records."""
