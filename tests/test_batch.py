@@ -147,7 +147,7 @@ CHILD = "import os, sys, time; open(sys.argv[1], 'w').write(os.environ.get('CUDA
 def _job(command: list[str], notebook: Path, gpus: int = 0) -> subprocess.Popen:
     """A job whose papermill is another command, as a process of its own."""
     code = (
-        "import json, sys; from pathlib import Path; from gift_lib import jobs\n"
+        "import json, sys; from pathlib import Path; from gift_lib.runs import jobs\n"
         "jobs.command = lambda values, notebook: json.loads(sys.argv[1])\n"
         "sys.exit(jobs.run({}, int(sys.argv[3]), Path(sys.argv[2]), Path(sys.argv[2] + '.json')))"
     )

@@ -98,7 +98,7 @@ def test_the_address_is_rewritten_everywhere_and_back(tmp_path):
     old = repository.slug(repository.ADDRESS)
     assert len(changed) > 3
     assert not [p for p in repository.places(tmp_path) if old in p.read_text(encoding="utf-8")]
-    assert new in (tmp_path / "gift_lib" / "repository.py").read_text()
+    assert new in (tmp_path / "gift_lib" / "runs" / "repository.py").read_text()
     repository.rewrite(repository.ADDRESS, tmp_path, old=new)
     assert all((tmp_path / p).read_bytes() == (ROOT / p).read_bytes() for p in places)
 
