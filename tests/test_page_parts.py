@@ -51,8 +51,8 @@ def test_source_is_the_function_as_it_stands():
     assert "def kd_rows(" in pages.source(losses.kd_rows).data
 
 
-def test_all_current_records_load_as_one_frame(monkeypatch, tmp_path):
-    """Not those of other weights, or of an older version of the numerics: their runs count as missing."""
+def test_all_standing_records_load_as_one_frame(monkeypatch, tmp_path):
+    """Not those of other weights: their runs count as missing."""
     made = sweep_records("ablation-loss", {"Contrastive": 50.0, "Text-only": 40.0}.get)
     for r in made:
         e = from_dict(r["config"])
@@ -69,7 +69,8 @@ def test_records_whose_weights_are_not_here_stay(monkeypatch, tmp_path):
     batch._identity.cache_clear()
     made = record(experiment(pipeline="mini-early"))
     assert batch._may_stand(made) and not batch._may_stand(record(experiment()))
-    assert not batch._may_stand({**made, "identity": made["identity"] | {"numerics": 0}})
+    assert batch._may_stand({**made, "identity": made["identity"] | {"numerics": 0}}), "with its age told"
+    assert not batch._may_stand({**made, "identity": made["identity"] | {"numerics": 99}})
 
 
 def test_pairs_are_differences_with_intervals(some):

@@ -7,7 +7,7 @@ import pytest
 from fixtures_records import record
 
 from gift_lib import results
-from gift_lib.config import experiment
+from gift_lib.config import NUMERICS_VERSION, experiment
 from gift_lib.errors import DataError
 from gift_lib.runs import batch, verify
 
@@ -76,7 +76,7 @@ def test_two_folders_compared(folder, tmp_path, capsys):
     assert verify.main(["--results", str(folder), "--against", str(other)]) == 1
     out = capsys.readouterr().out
     assert "missing" in out and "equal" in out
-    assert "not made again: the weights or the world" in out, "seed 1 has a record of an older world alone"
+    assert "not made again: its numerics, weights or world" in out, "seed 1 has a record of an older world alone"
     only = ["--results", str(folder), "--against", str(other), "--name", "ablation-consolidation"]
     assert verify.main(only) == 1
     for place in (folder, other):
@@ -85,6 +85,18 @@ def test_two_folders_compared(folder, tmp_path, capsys):
     assert verify.compare(folder, other) == 1, "fine-tuning is missing, in another sweep"
     results.write(record(experiment(method="finetune")), other)
     assert verify.compare(folder, other) == 0
+
+
+def test_records_of_older_numerics_are_made_anew_where_the_current_one_is_there(folder, tmp_path, capsys):
+    e, other = experiment(method="l2"), tmp_path / "other"
+    results.write(record(e, numerics=NUMERICS_VERSION - 1), folder)
+    for made in (experiment(), experiment(method="finetune")):
+        results.write(record(made), other)
+    verify.main(["--results", str(folder), "--against", str(other)])
+    assert any("l2" in line and "not made again" in line for line in capsys.readouterr().out.splitlines())
+    results.write(record(e), other)
+    verify.main(["--results", str(folder), "--against", str(other)])
+    assert any("l2" in line and "made anew as l2-I-s0-" in line for line in capsys.readouterr().out.splitlines())
 
 
 def test_records_just_made_are_compared_or_kept(folder, tmp_path, capsys):

@@ -21,23 +21,30 @@ def source(function: Callable) -> Code:
 
 
 def records() -> pd.DataFrame:
-    """All current records of this book, one row per run; a run whose record is outdated counts as missing."""
-    return results.load_frame(batch.current_records(records_folder()))
+    """The records of this book that stand, one row per run; of another world or other weights they count as missing."""
+    return results.load_frame(batch.standing_records(records_folder()))
+
+
+def age(frame: pd.DataFrame | None = None) -> Markdown | None:
+    """One line where records of a frame (of all, without one) are of an older version of the numerics; else nothing."""
+    said = tables.age(records() if frame is None else frame)
+    return Markdown(said) if said else None
 
 
 def evidence(sweep: str, scale: str = "mini") -> Markdown:
     """A sweep's table, or how many of its runs have no record yet and the command that makes them."""
-    frame = records()
+    frame, loaded = records(), sweeps.load(sweep, scale)
     lines = [tables.status(frame, sweep, scale)]
-    if any(tables.by_variant(frame, tables.sweeps.load(sweep, scale)).values()):
-        lines += _two(tables.ablation(frame, sweep, scale))
+    if any(tables.by_variant(frame, loaded).values()):
+        lines += _two(tables.ablation(frame, sweep, scale), frame, loaded)
     return Markdown("\n\n".join(lines))
 
 
-def _two(table: pd.DataFrame) -> list[str]:
-    """Levels, then differences with their tests: one table of both is wider than a screen."""
-    parts = [part.rename(columns={"published": "paper"}, level=1) for part in tables.halves(tables.pretty(table))]
-    return [_typeset(tables.markdown(part)) for part in parts]
+def _two(table: pd.DataFrame, frame: pd.DataFrame, sweep: sweeps.Sweep) -> list[str]:
+    """Levels, then differences with their tests (one table of both is wider than a screen), then the records' age."""
+    shown = tables.marked(tables.pretty(table), frame, sweep)
+    parts = [part.rename(columns={"published": "paper"}, level=1) for part in tables.halves(shown)]
+    return [*(_typeset(tables.markdown(part)) for part in parts), *filter(None, [tables.age(frame, sweep)])]
 
 
 def _typeset(text: str) -> str:
@@ -48,8 +55,8 @@ def _typeset(text: str) -> str:
 def table(order: str, scale: str = "mini") -> Markdown:
     """Table 1 (Order I) or 2 (Order II): how complete it is, then published beside ours, differences and tests."""
     frame = records()
-    lines = [tables.status(frame, tables.MAIN[order], scale), *_two(tables.main(frame, order, scale))]
-    return Markdown("\n\n".join(lines))
+    table, sweep = tables.main(frame, order, scale), tables.main_sweep(frame, order, scale)
+    return Markdown("\n\n".join([tables.status(frame, tables.MAIN[order], scale), *_two(table, frame, sweep)]))
 
 
 def per_task(sweep: str, metric: str, scale: str = "mini") -> Markdown:
@@ -75,15 +82,20 @@ def per_task_difference(sweep: str, a: str, b: str, metric: str, scale: str = "m
 def ranking(order: str, scale: str = "mini") -> Markdown:
     """Where the order of methods differs from the paper's, in words."""
     frame = records()
-    said = "\n\n".join(findings.ranking(frame, order, scale))
+    said = _aged(findings.ranking(frame, order, scale), frame, tables.main_sweep(frame, order, scale))
     return Markdown(_typeset(said) or tables.status(frame, tables.MAIN[order], scale))
 
 
 def meaning(sweep: str, scale: str = "mini") -> Markdown:
     """What a sweep's settings change, in words."""
     frame = records()
-    said = "\n\n".join(findings.differences(frame, sweep, scale))
+    said = _aged(findings.differences(frame, sweep, scale), frame, sweeps.load(sweep, scale))
     return Markdown(_typeset(said) or tables.status(frame, sweep, scale))
+
+
+def _aged(lines: list[str], frame: pd.DataFrame, sweep: sweeps.Sweep) -> str:
+    """Paragraphs, and the records' age where there are any."""
+    return "\n\n".join(filter(None, [*lines, tables.age(frame, sweep)])) if lines else ""
 
 
 def pairs(sweep: str, *of: tuple[str, str], scale: str = "mini") -> Markdown:

@@ -27,6 +27,7 @@ def section(frame: pd.DataFrame) -> str:
     )
     judged = f"{claims.headline(claims.evaluate(frame))} [Each with its verdict]({book}/claims.html)."
     parts = [*(_order(frame, order) for order in tables.MAIN), *([] if frame.empty else [about]), judged]
+    parts += filter(None, [tables.age(frame)])
     return "\n\n".join(parts) + "\n"
 
 
@@ -38,7 +39,8 @@ def _order(frame: pd.DataFrame, order: str) -> str:
         shown[f"{m}, paper"] = table[m]["published"].map(lambda v: "" if pd.isna(v) else f"{v:.1f}")
     here = table[METRICS[-1]]["n"] > 0
     status = tables.status(frame, tables.MAIN[order])
-    return f"{status}\n\n{tables.markdown(shown[here])}" if here.any() else status
+    marked = tables.marked(shown, frame, tables.main_sweep(frame, order))[here.to_numpy()]
+    return f"{status}\n\n{tables.markdown(marked)}" if here.any() else status
 
 
 def written(text: str, frame: pd.DataFrame) -> str:
@@ -52,7 +54,7 @@ def main(path: Path = ROOT / "README.md", folder: Path = sweeps.RESULTS) -> int:
     """The command: write the README anew where it differs."""
     try:
         old = path.read_text(encoding="utf-8")
-        new = written(old, results.load_frame(batch.current_records(folder)))
+        new = written(old, results.load_frame(batch.standing_records(folder)))
     except GiftError as error:
         print(error, file=sys.stderr)
         return 1

@@ -13,12 +13,12 @@ import numpy as np
 import pandas as pd
 
 from gift_lib import metrics, results
-from gift_lib.config import CHOICES, Experiment, experiment
+from gift_lib.config import CHOICES, NUMERICS_VERSION, Experiment, experiment
 from gift_lib.errors import ConfigError, DataError, nearest
 from gift_lib.files import digest
 from gift_lib.metrics import Estimate
+from gift_lib.runs import numerics, sweeps
 from gift_lib.runs import published as paper
-from gift_lib.runs import sweeps
 from gift_lib.runs.sweeps import Sweep
 
 METRICS = paper.METRICS
@@ -45,8 +45,8 @@ def numbers(record: Mapping) -> dict[str, float | None]:
 def check_kind(found: Sequence[Mapping]) -> None:
     """Raise a DataError where these records must not stand in one table.
 
-    World, numerics version and kind of hardware must agree: numbers of different ones differ for other
-    reasons than the methods.
+    World and kind of hardware must agree: numbers of different ones differ for other reasons than the methods. Those
+    of older numerics versions may stand beside current ones; `age` says how many do.
     """
     for what, value in _KIND.items():
         kinds = sorted({str(value(r)) for r in found})
@@ -68,7 +68,7 @@ def _fewest(found: Sequence[Mapping], value: Callable[[Mapping], Any]) -> str:
 
 _KIND: dict[str, Callable[[Mapping], Any]] = {
     "world": lambda r: (r["config"]["scale"], r["identity"].get("world")),
-    "numerics version": lambda r: r["identity"].get("numerics"),
+    "numerics version": lambda r: max(r["identity"].get("numerics"), NUMERICS_VERSION),  # a newer one is foreign
     "kind of device": lambda r: r["run"].get("device"),
     "kind of CPU": lambda r: r["run"].get("cpu_capability"),
 }
@@ -77,15 +77,15 @@ _KIND: dict[str, Callable[[Mapping], Any]] = {
 def by_variant(frame: pd.DataFrame, sweep: Sweep) -> dict[str, dict[int, Mapping]]:
     """{variant: {seed: record}} for every variant of a sweep; seeds beyond the sweep's own count too.
 
-    DataError where these records are not of one kind, and where one run has two of them: they were made with
-    different weights, and only one can be current.
+    Of records that differ in the numerics version alone the newest counts. DataError where these records are not of
+    one kind, and where one run has two of them: they were made with different weights, and only one can be current.
     """
     first = {c.variant: _seedless(c.experiment) for c in reversed(sweep.cells)}
     kept: dict[str, dict[int, Mapping]] = {row: {} for row in first.values()}
-    mine = [(row, r) for r in frame.get("record", []) if (row := _seedless_of(r)) in kept]
-    check_kind([r for _, r in mine])
-    for row, record in mine:
-        seeds = kept[row]
+    mine = numerics.newest(r for r in frame.get("record", []) if _seedless_of(r) in kept)
+    check_kind(mine)
+    for record in mine:
+        seeds = kept[_seedless_of(record)]
         other = seeds.setdefault(record["config"]["seed"], record)
         if other["key"] != record["key"]:
             c = record["config"]
@@ -94,6 +94,21 @@ def by_variant(frame: pd.DataFrame, sweep: Sweep) -> dict[str, dict[int, Mapping
                 f"({other['key']} and {record['key']}): delete the older one."
             )
     return {v: dict(sorted(kept[first[v]].items())) for v in sweep.variants}
+
+
+def age(frame: pd.DataFrame, sweep: Sweep | None = None) -> str:
+    """One line on the records of an older numerics version, of a sweep or of the frame; '' where all are current."""
+    if sweep is None:
+        return numerics.note(numerics.newest(frame.get("record", [])))
+    return numerics.note(r for seeds in by_variant(frame, sweep).values() for r in seeds.values())
+
+
+def marked(table: pd.DataFrame, frame: pd.DataFrame, sweep: Sweep) -> pd.DataFrame:
+    """A table of a sweep's variants, with a mark at the rows that a change of the numerics touched since."""
+    found = by_variant(frame, sweep)
+    old = [any(map(numerics.touched, found[v].values())) for v in sweep.variants]
+    names = [f"{name} {numerics.MARK}" if o else name for name, o in zip(table.index, old, strict=True)]
+    return table.set_axis(pd.Index(names, name=table.index.name))
 
 
 def _seedless(e: Experiment) -> str:

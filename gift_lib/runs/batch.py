@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gift_lib.runs import sweeps
 from gift_lib.config import NUMERICS_VERSION, Experiment, experiment, from_dict
 from gift_lib.errors import DataError, GiftError
 from gift_lib.files import cache_root, digest, held, read_json, write_json
+from gift_lib.runs import numerics, sweeps
 from gift_lib.runs.jobs import is_record, lock_of, one_gpu
 
 #: The settings that decide which pictures a run uses; runs that agree on them share one generation job.
@@ -69,21 +69,29 @@ def is_current(record: Mapping[str, Any]) -> bool:
     return record["identity"] == identity(from_dict(record["config"]))
 
 
-def current_records(folder: str | Path) -> list[Mapping[str, Any]]:
-    """The records that tables may use: all but those of another world, other weights or other numerics.
+def standing_records(folder: str | Path) -> list[Mapping[str, Any]]:
+    """The records that tables may use: of each run the current one, else the newest of an older numerics version.
 
-    A record whose weights are not here stays: nothing says that they have changed.
+    Never one of another world or other weights. A record whose weights are not here stays: nothing says that they
+    have changed.
     """
     from gift_lib import results
 
-    return [r for r in results.read_all(folder) if _may_stand(r)]
+    return numerics.newest(r for r in results.read_all(folder) if _may_stand(r))
 
 
 def _may_stand(record: Mapping[str, Any]) -> bool:
+    if numerics.version_of(record) > NUMERICS_VERSION:
+        return False
     try:
-        return is_current(record)
+        return same_world(record)
     except DataError:
-        return record["identity"]["numerics"] == NUMERICS_VERSION
+        return True
+
+
+def same_world(record: Mapping[str, Any]) -> bool:
+    """Whether a record is of the world and weights of today, whatever its numerics version."""
+    return {**record["identity"], "numerics": NUMERICS_VERSION} == identity(from_dict(record["config"]))
 
 
 def record_path(folder: str | Path, e: Experiment) -> Path:

@@ -20,11 +20,11 @@ from huggingface_hub import scan_cache_dir
 from huggingface_hub.constants import HF_HUB_CACHE
 
 from gift_lib import checkpoint
-from gift_lib.runs import batch
 from gift_lib.data.cache import GENERATED, images_root
 from gift_lib.data.mtil import data_root
 from gift_lib.errors import ConfigError, GiftError, nearest
 from gift_lib.files import cache_root
+from gift_lib.runs import batch
 
 KINDS = {
     "rendered": "pictures of the scale model's tasks, drawn by their programs",

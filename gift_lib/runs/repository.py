@@ -19,7 +19,15 @@ ADDRESS = "https://github.com/gift-book/gift-book"
 ROOT = Path(__file__).resolve().parents[2]
 
 #: Files that may repeat the address, relative to the clone.
-PLACES = ("*.md", "*.toml", "*.cff", "_config.yml", "book/**/*.md", "notebooks/**/*.ipynb", "gift_lib/runs/repository.py")
+PLACES = (
+    "*.md",
+    "*.toml",
+    "*.cff",
+    "_config.yml",
+    "book/**/*.md",
+    "notebooks/**/*.ipynb",
+    "gift_lib/runs/repository.py",
+)
 
 #: The first cell of every notebook: installs the library where it is not importable, and never touches torch.
 FIRST_CELL = """\

@@ -10,10 +10,10 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from gift_lib import checkpoint, results
-from gift_lib.runs import batch, sweeps
-from gift_lib.config import from_dict
+from gift_lib.config import NUMERICS_VERSION, from_dict
 from gift_lib.errors import DataError, GiftError
 from gift_lib.files import canonical_json
+from gift_lib.runs import batch, numerics, sweeps
 from gift_lib.training import LOCAL, Runtime, run, state_of
 
 
@@ -41,8 +41,10 @@ def _current(found: Sequence[results.Record]) -> tuple[list[results.Record], dic
             continue
         if same:
             records.append(record)
+        elif batch.same_world(record):
+            others[f"made with another version of the numerics than {NUMERICS_VERSION}"] += 1
         else:
-            others["of another world, other weights or another version of the numerics"] += 1
+            others["of another world or other weights"] += 1
     return records, dict(others)
 
 
@@ -67,7 +69,8 @@ def verify(records: Sequence[results.Record], runtime: Runtime = LOCAL) -> int:
 def compare(folder: Path, other: Path, name: str = "all") -> int:
     """Compare the current records under `folder` with their namesakes under `other`; how many differ or lack.
 
-    A run of which `folder` has records, but none of the weights that are here, has not been made again either.
+    A run of which `folder` has records, but none of the weights that are here, has not been made again either; one
+    with a record of an older numerics version has, where `other` holds the current one.
     Only the runs of these sweeps are compared: no batch makes a record with a seed beyond them again.
     """
     found, wrong = results.read_all(folder), 0
@@ -82,9 +85,12 @@ def compare(folder: Path, other: Path, name: str = "all") -> int:
         wrong += bool(different)
         print(f"{twin.name}  {', '.join(different) or 'equal'}")
     done = {r["digest"] for r in records}
-    for lost in sorted(results.place_of(folder, r).name for r in found if r["digest"] in wanted.keys() - done):
-        wrong += 1
-        print(f"{lost}  not made again: the weights or the world behind it are not those that are here")
+    for record in (r for r in found if r["digest"] in wanted.keys() - done):
+        anew = batch.record_path(other, from_dict(record["config"])) if numerics.is_older(record) else None
+        made = anew is not None and anew.exists()
+        wrong += not made
+        said = f"made anew as {anew.name}" if made else "not made again"
+        print(f"{results.place_of(folder, record).name}  {said}: its numerics, weights or world are not today's")
     _tell(len(records), others)
     return wrong
 

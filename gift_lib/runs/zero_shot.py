@@ -10,10 +10,10 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from gift_lib import data
-from gift_lib.runs import published
 from gift_lib.config import SCALES, Experiment, experiment
 from gift_lib.errors import DataError, GiftError
 from gift_lib.evaluation import accuracy
+from gift_lib.runs import published
 from gift_lib.training import LOCAL, Runtime, build_method
 
 
