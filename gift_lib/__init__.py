@@ -1,3 +1,38 @@
-"""GIFT (CVPR 2025): continual fine-tuning of CLIP with synthetic data, over MTIL, at three scales."""
+"""GIFT (CVPR 2025): continual fine-tuning of CLIP with synthetic data, over MTIL, at three scales.
+
+What lies where, in the order in which data flows:
+
+    errors files device tasks config    what all others need
+    data/ (data/mini/)                  MTIL, folders of one's own, the decoded cache; the scale model's tasks
+    concepts pool                       the names that prompts are drawn from
+    pictures generation/ generate       prompts to images: the cache, the pipeline, the work of several processes
+    clip losses consolidation methods/  what is trained, and what it is held to
+    metrics evaluation checkpoint results training   the loop, and the record that it leaves
+    world/                              how the scale model's weights are made and judged
+    runs/                               batches, and commands about runs
+    book/                               what only pages need
+"""
+
+import sys
 
 __version__ = "0.1.0"
+
+#: Modules that moved into a house: whoever types an old name is told the new one.
+MOVED = {
+    "runs": "batch caches colab dry_run jobs published repository sweeps verify zero_shot",
+    "book": "claims findings gallery interpolation overfitting pages plots readme tables why widgets",
+}
+
+
+class _Moved:
+    """The last finder that is asked: it finds nothing, but knows where some have gone."""
+
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        house = next((h for h, names in MOVED.items() if name.removeprefix("gift_lib.") in names.split()), None)
+        if house and name.startswith("gift_lib."):
+            raise ModuleNotFoundError(f"{name} is now gift_lib.{house}.{name.removeprefix('gift_lib.')}.", name=name)
+        return None
+
+
+sys.meta_path.append(_Moved)

@@ -1,9 +1,11 @@
-"""Where tensors live: the CPU, a GPU, Apple's MPS; and what makes a run there repeat."""
+"""Where tensors live: the CPU, a GPU, Apple's MPS; what makes a run there repeat, and data that is read ahead."""
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import TypeVar
 
 import torch
 
@@ -12,6 +14,8 @@ from gift_lib.errors import ConfigError, nearest
 log = logging.getLogger(__name__)
 
 KINDS = ("cpu", "cuda", "mps")
+Key = TypeVar("Key")
+Made = TypeVar("Made")
 
 
 def find_device(name: str = "auto") -> str:
@@ -57,3 +61,23 @@ def deterministic() -> Iterator[None]:
         yield
     finally:
         torch.use_deterministic_algorithms(strict, warn_only=warned)
+
+
+def ahead(make: Callable[[Key], Made], keys: Iterable[Key], device: torch.device) -> Iterator[Made]:
+    """`make(key)` for every key, in order; on an accelerator one is made in a thread before it is asked for.
+
+    `make` must depend on its key alone: then what comes out does not depend on the device. On a CPU there is
+    nothing to gain, and everything happens in the caller's thread.
+    """
+    if device.type == "cpu":
+        yield from map(make, keys)
+        return
+    with ThreadPoolExecutor(1) as thread:
+        waiting = None
+        for key in keys:
+            coming = thread.submit(make, key)
+            if waiting is not None:
+                yield waiting.result()
+            waiting = coming
+        if waiting is not None:
+            yield waiting.result()

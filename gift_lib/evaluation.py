@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
-from gift_lib.ahead import ahead
+from gift_lib.device import ahead
 from gift_lib.errors import NumericsError
 from gift_lib.methods import Method
 from gift_lib.tasks import Split, Task, all_indices

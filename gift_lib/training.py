@@ -15,12 +15,11 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from gift_lib import checkpoint, data, methods, results
-from gift_lib.ahead import ahead
 from gift_lib.clip import gradient_checkpointing
 from gift_lib.clip import load as load_clip
 from gift_lib.config import Experiment
 from gift_lib.data.cache import train_view
-from gift_lib.device import deterministic, find_device, warn_of_emulation
+from gift_lib.device import ahead, deterministic, find_device, warn_of_emulation
 from gift_lib.errors import NumericsError
 from gift_lib.evaluation import evaluate
 from gift_lib.files import cache_root

@@ -18,6 +18,7 @@ from gift_lib import generate, results
 from gift_lib.config import experiment
 from gift_lib.data import load_tasks
 from gift_lib.errors import DataError
+from gift_lib.generation import painter
 from gift_lib.runs import batch, caches, jobs, sweeps
 from gift_lib.training import Runtime
 
@@ -87,14 +88,14 @@ def test_jobs_side_by_side_draw_each_picture_once(folders, monkeypatch):
     monkeypatch.setenv("GIFT_CACHE", str(folders.cache))
     monkeypatch.setattr(batch, "BLOCK", 8)
     few, more = (experiment(**{**TINY, "images_per_task": n}) for n in (16, 24))
-    drawn, fill = [], generate._fill
-    monkeypatch.setattr(generate, "_fill", lambda p, chunk, cache: (drawn.extend(chunk), fill(p, chunk, cache)))
+    drawn, fill = [], painter.fill
+    monkeypatch.setattr(painter, "fill", lambda p, chunk, cache: (drawn.extend(chunk), fill(p, chunk, cache)))
     output = folders.root / "pictures.json"
     batch.pictures(sweeps.parameters(batch.pictures_of(few)), "cpu", 0, output)
     assert json.loads(output.read_text())["pictures"] == len(drawn) == len(set(drawn)) == 32
     batch.pictures(sweeps.parameters(batch.pictures_of(more)), "cpu", 0, output)
     assert len(drawn) == len(set(drawn)) == 48
-    monkeypatch.setattr(generate, "_fill", lambda *_: pytest.fail("a picture that is there is drawn again"))
+    monkeypatch.setattr(painter, "fill", lambda *_: pytest.fail("a picture that is there is drawn again"))
     assert generate.prepare(more, load_tasks(more), Runtime(cache_dir=str(folders.cache))) == 48
 
 

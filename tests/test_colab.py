@@ -19,6 +19,7 @@ from gift_lib import files, generate, methods
 from gift_lib.config import experiment
 from gift_lib.data import cache, mtil
 from gift_lib.errors import ConfigError
+from gift_lib.generation import painter
 from gift_lib.runs import colab, repository
 from gift_lib.training import Runtime, run
 
@@ -84,8 +85,8 @@ def test_a_run_goes_on_from_the_drive_after_a_disconnect(drive, tmp_path, monkey
         run(e, runtime)
     colab.keep_on_drive(mount=drive, local=tmp_path / "second machine")
     drawn = []
-    honest = generate._fill
-    monkeypatch.setattr(generate, "_fill", lambda p, chunk, c: (drawn.extend(chunk), honest(p, chunk, c)))
+    honest = painter.fill
+    monkeypatch.setattr(painter, "fill", lambda p, chunk, c: (drawn.extend(chunk), honest(p, chunk, c)))
     record = run(e, runtime)
     first = set(generate.plan(e, generate.data.load_tasks(e))[0])
     assert record["run"]["resumed"] and drawn and not first & set(drawn)

@@ -10,10 +10,10 @@ import torch
 from tqdm.auto import tqdm
 
 from gift_lib import generate as g
-from gift_lib.ahead import ahead
 from gift_lib.config import experiment
-from gift_lib.device import deterministic, find_device, warn_of_emulation
+from gift_lib.device import ahead, deterministic, find_device, warn_of_emulation
 from gift_lib.errors import ConfigError
+from gift_lib.generation import workers as processes
 from gift_lib.pictures import Draw, PictureCache, Sampler
 from gift_lib.training import Runtime
 
@@ -127,11 +127,11 @@ def test_a_fault_while_reading_ahead_is_told():
 def test_processes_take_the_gpus_in_turn(machine):
     machine(gpus=3)
     spec = g.PipelineSpec("mini", "cuda", "fp16")
-    assert [g._on_gpu(spec, i).device for i in range(5)] == ["cuda:0", "cuda:1", "cuda:2", "cuda:0", "cuda:1"]
+    assert [processes._on_gpu(spec, i).device for i in range(5)] == ["cuda:0", "cuda:1", "cuda:2", "cuda:0", "cuda:1"]
     chosen = g.PipelineSpec("mini", "cuda:2", "fp16")
-    assert g._on_gpu(chosen, 1) == chosen, "a GPU that the user named stays"
+    assert processes._on_gpu(chosen, 1) == chosen, "a GPU that the user named stays"
     machine(gpus=1)
-    assert g._on_gpu(spec, 1) == spec
+    assert processes._on_gpu(spec, 1) == spec
 
 
 class Threads:
@@ -163,13 +163,13 @@ def test_prompts_are_split_over_the_gpus(machine, monkeypatch, tmp_path):
                 drawn.append((spec.device, i))
             made(len(chunks[i]))
 
-    monkeypatch.setattr(g, "_processes", lambda: Threads)
-    monkeypatch.setattr(g, "_work", work)
-    monkeypatch.setattr(g.multiprocessing, "parent_process", lambda: SimpleNamespace(is_alive=lambda: True))
+    monkeypatch.setattr(processes, "_processes", lambda: Threads)
+    monkeypatch.setattr(processes, "_work", work)
+    monkeypatch.setattr(processes.multiprocessing, "parent_process", lambda: SimpleNamespace(is_alive=lambda: True))
     chunks = [[Draw(f"p{i}", k) for k in range(2)] for i in range(40)]
     spec, bar = g.PipelineSpec("mini", "cuda", "fp16"), tqdm(total=80, file=io.StringIO(), disable=False)
     cache = PictureCache(tmp_path, Sampler(1, 1.0, "dpm++", 2, 16, ""))
-    g._side_by_side(spec, chunks, cache, 3, bar)
+    processes._side_by_side(spec, chunks, cache, 3, bar)
     assert sorted(i for _, i in drawn) == list(range(40))
     assert {d for d, _ in drawn} <= {"cuda:0", "cuda:1", "cuda:2"} and bar.n == 80
 

@@ -24,6 +24,9 @@ from gift_lib.config import experiment
 from gift_lib.errors import ConfigError, DataError, NumericsError
 from gift_lib.files import write_json
 from gift_lib.generate import Draw, Painter, PipelineSpec, SyntheticSet, draws, generate
+from gift_lib.generation import painter as painting
+from gift_lib.generation import pipeline as pipelines
+from gift_lib.generation import workers as processes
 from gift_lib.pool import ClassPool
 from gift_lib.tasks import Task, TensorImages
 
@@ -66,7 +69,7 @@ def files(folder: Path) -> list[Path]:
 @pytest.fixture
 def no_drawing(monkeypatch):
     """Any use of a pipeline fails the test."""
-    monkeypatch.setattr(g, "_loaded", lambda spec: pytest.fail("the pipeline was loaded"))
+    monkeypatch.setattr(processes, "loaded", lambda spec: pytest.fail("the pipeline was loaded"))
 
 
 # What to draw
@@ -118,8 +121,8 @@ def test_a_picture_depends_on_neither_place_nor_companions(spec, scheduler, want
 def test_pictures_are_the_plain_pipelines(spec, scheduler, guidance, wanted):
     painter = Painter(spec.load(), spec.sampler(3, guidance, scheduler, chunk=3))
     plain = fixtures_diffusion.pipeline()
-    plain.scheduler = g.make_scheduler(scheduler, plain.scheduler.config)
-    with g._numerics():
+    plain.scheduler = pipelines.make_scheduler(scheduler, plain.scheduler.config)
+    with painting.numerics():
         expected = plain(
             [d.prompt for d in wanted[:2]], num_inference_steps=3, guidance_scale=guidance, output_type="pt",
             generator=[torch.Generator().manual_seed(d.seed) for d in wanted[:2]],
@@ -174,7 +177,7 @@ class Bare(DiffusionPipeline):
 def test_flow_matching_keeps_its_own_sampler(solver):
     scheduler = getattr(diffusers, f"{solver}Scheduler")()
     pipeline = Bare(scheduler)
-    g.set_scheduler(pipeline, "dpm++")
+    pipelines.set_scheduler(pipeline, "dpm++")
     assert (pipeline.scheduler is scheduler) == solver.startswith("Flow")
 
 
@@ -194,7 +197,7 @@ def test_a_transformer_is_compiled_too(monkeypatch):
     monkeypatch.setattr(torch, "compile", lambda module: f"compiled {module}")
     pipeline = Bare(diffusers.PNDMScheduler())
     pipeline.transformer = "it"
-    assert g._ready(pipeline, "cpu", compiled=True).transformer == "compiled it"
+    assert pipelines.ready(pipeline, "cpu", compiled=True).transformer == "compiled it"
 
 
 def test_sampler_parts_all_matter(sampler):
@@ -213,7 +216,7 @@ def vars_of(sampler) -> dict:
 
 def test_what_is_in_the_cache_is_not_drawn(spec, wanted, sampler, tmp_path, reference, monkeypatch):
     first = make(spec, wanted, sampler, tmp_path)
-    monkeypatch.setattr(g, "_loaded", lambda spec: pytest.fail("the pipeline was loaded"))
+    monkeypatch.setattr(processes, "loaded", lambda spec: pytest.fail("the pipeline was loaded"))
     again = make(spec, wanted[::-1], sampler, tmp_path)
     assert torch.equal(again.pixels, first.pixels.flip(0))
     assert first.digest == reference.digest
@@ -293,9 +296,9 @@ def test_several_processes_draw_the_same(spec, sampler, tmp_path):
 
 
 def test_what_a_dead_process_left_over_is_drawn(spec, wanted, sampler, tmp_path, reference, monkeypatch):
-    take = g._add
+    take = processes._add
     monkeypatch.setattr(
-        g, "_add", lambda counter, n: take(counter, 1) + take(counter, 1) if n == 1 else take(counter, n)
+        processes, "_add", lambda counter, n: take(counter, 1) + take(counter, 1) if n == 1 else take(counter, n)
     )
     assert make(spec, wanted, sampler, tmp_path, workers=2).digest == reference.digest
 
@@ -329,7 +332,7 @@ def test_degenerate_pictures_are_replaced(spec, wanted, sampler, tmp_path, monke
     assert all(pictures.pixel_digest(made.pixels[i]) != reference.picture_digests[i] for i in replaced)
     assert all(torch.equal(made.pixels[i], reference.pixels[i]) for i in range(7) if i not in replaced)
     assert len([r for r in caplog.records if told in r.message and "with seed" in r.message]) == 3
-    assert all(not g.fault(p / 255) for p in made.pixels)
+    assert all(not painting.fault(p / 255) for p in made.pixels)
 
 
 def test_a_pipeline_that_only_draws_black_is_an_error(spec, wanted, sampler, tmp_path, monkeypatch):
@@ -447,7 +450,7 @@ def test_a_folder_that_cannot_be_made(spec, wanted, sampler, tmp_path, reference
 
 
 def test_the_mini_pipeline_is_missed_clearly(monkeypatch, tmp_path):
-    monkeypatch.setattr(g, "MINI", tmp_path)
+    monkeypatch.setattr(pipelines, "MINI", tmp_path)
     with pytest.raises(DataError, match="make world"):
         PipelineSpec("mini").load()
 
@@ -462,7 +465,7 @@ def test_no_network(monkeypatch):
     def offline(*_, **__):
         raise OSError("no network")
 
-    monkeypatch.setattr(g.DiffusionPipeline, "download", offline)
+    monkeypatch.setattr(pipelines.DiffusionPipeline, "download", offline)
     with pytest.raises(DataError, match="give the local folder's path"):
         g.load_pipeline("someone/some-model")
 
@@ -576,7 +579,7 @@ def test_a_whole_experiment_is_prepared_at_once(folder, tmp_path, monkeypatch):
     e = experiment(pipeline=str(folder), denoising_steps=1, images_per_task=5, prompt_draws=5)
     tasks = [task("A", "x", "y"), task("B", "z")]
     assert g.prepare(e, tasks, runtime(tmp_path)) == 10
-    monkeypatch.setattr(g, "_loaded", lambda spec: pytest.fail("the pipeline was loaded"))
+    monkeypatch.setattr(processes, "loaded", lambda spec: pytest.fail("the pipeline was loaded"))
     assert g.prepare(e, tasks, runtime(tmp_path)) == 10
     prompts = [d.prompt for d in g.plan(e, tasks)[0]]
     assert len(g.synthesize(e, prompts, Counter(), runtime(tmp_path))) == 5
@@ -603,7 +606,7 @@ def kill_and_resume(spec, sampler, tmp_path, kills: int, workers: int) -> tuple[
     """Start drawing, kill -9 at a random moment, again and again; then draw the rest. Pictures after each kill."""
     wanted, moments, made = draws(PROMPTS * 8, 2), random.Random(0), []
     for _ in range(kills):
-        process = g._processes().Process(
+        process = processes._processes().Process(
             target=draw_in_another_process, args=(spec, wanted, sampler, tmp_path, workers)
         )
         process.start()

@@ -17,6 +17,7 @@ from gift_lib import data, generate, methods, training
 from gift_lib.clip import load
 from gift_lib.config import experiment
 from gift_lib.evaluation import evaluate
+from gift_lib.generation import pipeline as pipeline_parts
 from gift_lib.pictures import SyntheticSet
 from gift_lib.tasks import Split, Task, TensorImages
 from gift_lib.training import Runtime, run
@@ -75,7 +76,7 @@ def stable_diffusion():
         pipeline = fixtures_diffusion.stable_diffusion(dtype=torch.bfloat16)
     finally:
         torch.set_default_dtype(before)
-    yield generate._ready(pipeline, "cpu", compiled=False)
+    yield pipeline_parts.ready(pipeline, "cpu", compiled=False)
     gc.collect()
 
 

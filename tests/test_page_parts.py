@@ -5,9 +5,10 @@ from fixtures_records import frame, record, sweep_records
 from IPython.display import Markdown
 from matplotlib.figure import Figure
 
-from gift_lib import generate, losses, results
+from gift_lib import losses, results
 from gift_lib.book import pages
 from gift_lib.config import experiment, from_dict
+from gift_lib.generation import pipeline
 from gift_lib.runs import batch
 
 PARTS = {
@@ -65,7 +66,7 @@ def test_all_standing_records_load_as_one_frame(monkeypatch, tmp_path):
 
 
 def test_records_whose_weights_are_not_here_stay(monkeypatch, tmp_path):
-    monkeypatch.setattr(generate, "early_folder", lambda: tmp_path / "none")
+    monkeypatch.setattr(pipeline, "early_folder", lambda: tmp_path / "none")
     batch._identity.cache_clear()
     made = record(experiment(pipeline="mini-early"))
     assert batch._may_stand(made) and not batch._may_stand(record(experiment()))

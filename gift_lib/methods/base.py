@@ -14,7 +14,7 @@ from gift_lib.config import Experiment
 from gift_lib.consolidation import Penalty
 from gift_lib.errors import ConfigError, nearest
 from gift_lib.files import digest
-from gift_lib.generate import SyntheticSet
+from gift_lib.pictures import SyntheticSet
 from gift_lib.tasks import Images, Task
 
 

@@ -8,9 +8,9 @@ from gift_lib import consolidation, losses
 from gift_lib.clip import encode_images, encode_texts
 from gift_lib.config import wise_weight
 from gift_lib.data.transforms import Preprocess
-from gift_lib.generate import SyntheticSet
 from gift_lib.methods.base import Batch, Method, Resources, Terms, register
 from gift_lib.methods.teacher import Teacher, as_teacher
+from gift_lib.pictures import SyntheticSet
 from gift_lib.tasks import Images, Task, TensorImages, all_indices
 
 #: Embeddings of pictures and of their prompts, row by row.

@@ -8,11 +8,11 @@ from torch import Tensor
 
 from gift_lib.config import wise_weight
 from gift_lib.errors import ConfigError
-from gift_lib.generate import SyntheticSet
 from gift_lib.methods.base import Method, register
 from gift_lib.methods.reference import Reference, ReferenceDistillation
 from gift_lib.methods.stores import Concatenated
 from gift_lib.methods.teacher import embed_images
+from gift_lib.pictures import SyntheticSet
 from gift_lib.tasks import Task, TensorImages
 
 

@@ -11,9 +11,9 @@ from torch import Tensor
 from gift_lib import losses
 from gift_lib.clip import encode_images, encode_texts
 from gift_lib.data.transforms import Preprocess
-from gift_lib.generate import SyntheticSet
 from gift_lib.methods.base import Batch, Method, Terms, register
 from gift_lib.methods.stores import Concatenated
+from gift_lib.pictures import SyntheticSet
 from gift_lib.tasks import Split, Task
 
 

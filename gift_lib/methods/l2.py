@@ -1,8 +1,8 @@
 """l2 baseline: fine-tuning tied to the weights of the previous task."""
 
 from gift_lib import consolidation
-from gift_lib.generate import SyntheticSet
 from gift_lib.methods.base import Method, register
+from gift_lib.pictures import SyntheticSet
 from gift_lib.tasks import Task
 
 

@@ -1,8 +1,8 @@
 """LwF: the previous model's answers on the current task's own pictures."""
 
-from gift_lib.generate import SyntheticSet
 from gift_lib.methods.base import register
 from gift_lib.methods.reference import ReferenceDistillation
+from gift_lib.pictures import SyntheticSet
 from gift_lib.tasks import Task
 
 

@@ -6,9 +6,9 @@ from torch import Tensor
 
 from gift_lib.clip import Clip
 from gift_lib.errors import ConfigError
-from gift_lib.generate import SyntheticSet
 from gift_lib.methods.base import register
 from gift_lib.methods.reference import ReferenceDistillation
+from gift_lib.pictures import SyntheticSet
 from gift_lib.tasks import Task
 
 

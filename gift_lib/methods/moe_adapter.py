@@ -10,10 +10,10 @@ from gift_lib import losses
 from gift_lib.clip import Clip, encode_images
 from gift_lib.config import Experiment
 from gift_lib.errors import ConfigError, nearest
-from gift_lib.generate import SyntheticSet
 from gift_lib.methods import ddas
 from gift_lib.methods.adapters import Routing, Shape, attach
 from gift_lib.methods.base import Batch, Method, Resources, Terms, register, resolve_options, seeded
+from gift_lib.pictures import SyntheticSet
 from gift_lib.tasks import Images, Task
 
 #: Published for Order I; the same by data set for other orders. By `stands_for`, on the real scales.

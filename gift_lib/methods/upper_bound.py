@@ -2,8 +2,8 @@
 
 import torch
 
-from gift_lib.generate import SyntheticSet
 from gift_lib.methods.base import Method, register
+from gift_lib.pictures import SyntheticSet
 from gift_lib.tasks import Task
 
 

@@ -3,8 +3,8 @@
 import torch
 
 from gift_lib.consolidation import interpolate
-from gift_lib.generate import SyntheticSet
 from gift_lib.methods.base import Method, register
+from gift_lib.pictures import SyntheticSet
 from gift_lib.tasks import Task
 
 

@@ -6,9 +6,9 @@ from torch import Tensor
 
 from gift_lib import consolidation
 from gift_lib.consolidation import RunningMean
-from gift_lib.generate import SyntheticSet
 from gift_lib.methods.base import register
 from gift_lib.methods.reference import Reference, ReferenceDistillation
+from gift_lib.pictures import SyntheticSet
 from gift_lib.tasks import Task
 
 

@@ -20,10 +20,10 @@ import torch
 from huggingface_hub import try_to_load_from_cache
 
 from gift_lib import data, generate, methods, results
-from gift_lib.ahead import ahead
 from gift_lib.clip import load
 from gift_lib.config import SCALES, Experiment, experiment
 from gift_lib.data.cache import CachedImages, Cost, duration
+from gift_lib.device import ahead
 from gift_lib.errors import ConfigError, GiftError
 from gift_lib.evaluation import accuracy
 from gift_lib.files import make_folder

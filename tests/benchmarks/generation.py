@@ -6,8 +6,10 @@ from functools import partial
 import torch
 from diffusers import StableDiffusionPipeline
 
-from gift_lib import generate
-from gift_lib.generate import CHUNK, MINI, Painter, Sampler, draws, load_pipeline, make_scheduler
+from gift_lib.generate import CHUNK, MINI, Painter, Sampler, draws, load_pipeline
+from gift_lib.generation import painter
+from gift_lib.generation import pipeline as pipelines
+from gift_lib.generation.pipeline import make_scheduler
 from gift_lib.world import diffusion, tokenizer
 from tests import fixtures_diffusion
 from tests.benchmarks.timing import Comparison, compare, report
@@ -32,7 +34,7 @@ def one_by_one(pipeline: StableDiffusionPipeline, sampler: Sampler, n: int) -> C
     pipeline.scheduler = make_scheduler(sampler.scheduler, pipeline.scheduler.config)
 
     def work():
-        with generate._numerics():
+        with painter.numerics():
             for i in range(n):
                 pipeline(
                     f"a photo of a {i % 4}.", num_inference_steps=sampler.steps, guidance_scale=GUIDANCE,
@@ -60,7 +62,7 @@ def table(device: str = "cpu", pairs: int = 5) -> list[Comparison]:
         samplers = [Sampler(steps, GUIDANCE, "dpm++", CHUNK, 32, "") for steps in (20, 10)]
     else:
         name, pipeline = "SD v1.5 (random)", fixtures_diffusion.stable_diffusion(device, torch.bfloat16)
-        generate._ready(pipeline, device, compiled=False)
+        pipelines.ready(pipeline, device, compiled=False)
         half = partial(Sampler, guidance=GUIDANCE, size=512, weights="", precision="bf16")
         samplers = [half(50, scheduler="pndm", chunk=CHUNK), half(25, scheduler="dpm++", chunk=CHUNK),
                     half(25, scheduler="dpm++", chunk=2 * CHUNK)]  # fmt: skip
@@ -70,10 +72,10 @@ def table(device: str = "cpu", pairs: int = 5) -> list[Comparison]:
 def compiled(device: str, pairs: int) -> list[Comparison]:
     """The same with a compiled denoiser, where the machine can compile: what GIFT_COMPILE=1 gains."""
     pipeline = fixtures_diffusion.stable_diffusion(device, torch.bfloat16)
-    generate._ready(pipeline, device, compiled=True)
+    pipelines.ready(pipeline, device, compiled=True)
     sampler = Sampler(25, GUIDANCE, "dpm++", CHUNK, 512, "", "bf16", compiled=True)
     chunk = draws([f"a photo of a {i % 4}." for i in range(CHUNK)], 0)
-    plain = generate._ready(fixtures_diffusion.stable_diffusion(device, torch.bfloat16), device, compiled=False)
+    plain = pipelines.ready(fixtures_diffusion.stable_diffusion(device, torch.bfloat16), device, compiled=False)
     return [
         compare(
             "generation, SD v1.5 (random), 25 steps, compiled", "image", lambda: Painter(plain, sampler)(chunk),

@@ -16,6 +16,7 @@ import torch
 from gift_lib import generate, methods, results
 from gift_lib.config import Experiment, experiment
 from gift_lib.files import write_json
+from gift_lib.generation import pipeline as pipelines
 from gift_lib.runs import dry_run
 from gift_lib.runs.dry_run import Rates, Work
 from gift_lib.tasks import ORDERS
@@ -46,8 +47,8 @@ def picture(e: Experiment, device: str) -> float:
     """Seconds per picture of a random pipeline of the right architecture, in the library's chunks."""
     if e.scale == "mini":
         return dry_run.picture_seconds(e, device)[0]
-    kind = generate.DTYPES[e.precision]
-    pipeline = generate._ready(fixtures_diffusion.stable_diffusion(device, kind), device, compiled=False)
+    kind = pipelines.DTYPES[e.precision]
+    pipeline = pipelines.ready(fixtures_diffusion.stable_diffusion(device, kind), device, compiled=False)
     spec = generate.Sampler(e.denoising_steps, GUIDANCE, "pndm", generate.CHUNK, 512, "", e.precision)
     chunk = generate.draws([f"a photo of a {k}." for k in range(spec.chunk)], 0)
     painter = generate.Painter(pipeline, spec)

@@ -1,0 +1,1 @@
+"""What stands behind `gift_lib.generate`: what to draw, the pipeline, one chunk, work shared by processes."""

@@ -1,0 +1,264 @@
+"""The pipeline that draws: where it is, whether it is whole, and how it is loaded."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import torch
+import transformers
+from diffusers import DDIMScheduler, DiffusionPipeline, DPMSolverMultistepScheduler, PNDMScheduler
+from safetensors import safe_open
+
+from gift_lib.config import CHOICES, Experiment
+from gift_lib.errors import ConfigError, DataError, nearest
+from gift_lib.files import cache_root, digest, file_digest, read_json
+from gift_lib.pictures import Sampler
+
+#: Where the shipped scale model's pipeline lies, in diffusers' layout.
+MINI = Path(__file__).parents[1] / "weights" / "mini" / "diffusion"
+#: Pictures per call of the pipeline. On one CPU core 8 is as fast per picture as 16 or 32.
+CHUNK = 8
+DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+#: What the part that denoises may be called.
+DENOISERS = ("unet", "transformer")
+#: Parts of Stable Diffusion that draw nothing. The safety checker blackens pictures; black ones are replaced.
+UNUSED = ("safety_checker", "feature_extractor", "image_encoder")
+
+
+@dataclass(frozen=True)
+class PipelineSpec:
+    """Which pipeline, where: "mini", "mini-early", a local folder or a hub id (`find_pipeline`); loaded when needed."""
+
+    name: str
+    device: str = "cpu"
+    precision: str = "fp32"
+    compiled: bool = False
+
+    def load(self) -> DiffusionPipeline:
+        return load_pipeline(self.name, self.device, self.precision, self.compiled)
+
+    def sampler(self, steps: int, guidance: float, scheduler: str, chunk: int = CHUNK, size: int = 0) -> Sampler:
+        """The Sampler of this pipeline; size 0 is the size that it was trained at.
+
+        Scheduler "auto": Stable Diffusion's own (PNDM) from 50 steps on, DPM-Solver++ below.
+        """
+        _check(steps, guidance, scheduler, chunk, self.precision)
+        if scheduler == "auto":
+            scheduler = "pndm" if steps >= 50 else "dpm++"
+        folder = find_pipeline(self.name)
+        return Sampler(
+            steps, float(guidance), scheduler, chunk, size or native_size(folder), weights_digest(self.name),
+            self.precision, processor(self.device), self.compiled,
+        )  # fmt: skip
+
+    @classmethod
+    def of(cls, e: Experiment, device: str = "cpu") -> "PipelineSpec":
+        """The pipeline of an experiment. A CPU draws in fp32 whatever precision the training has.
+
+        On a GPU the environment variable GIFT_COMPILE=1 asks for a compiled UNet (`make bench` tells what it gains).
+        """
+        compiled = device.startswith("cuda") and os.environ.get("GIFT_COMPILE", "0") not in ("", "0")
+        return cls(e.pipeline, device, "fp32" if device == "cpu" else e.precision, compiled)
+
+
+def early_folder() -> Path:
+    """Where "mini-early" lies, the scale model's pipeline early in its training: it goes with one set of weights."""
+    return cache_root() / "weights" / f"mini-early-{weights_digest('mini')}"
+
+
+def find_pipeline(name: str) -> Path:
+    """The folder of a pipeline; a hub id is downloaded (safetensors only, fp16 files where there are any)."""
+    known = {"mini": lambda: MINI, "mini-early": early_folder}
+    folder = known[name]() if name in known else Path(name).expanduser()
+    if (folder / "model_index.json").is_file():
+        return folder
+    if name == "mini-early":
+        raise DataError("the early state of the scale model is not shipped. Run `python -m gift_lib.world early`.")
+    if name == "mini":
+        raise DataError(f"the scale model's weights are not in {MINI}. Check them out again, or run `make world`.")
+    if folder.exists() or name.startswith(("/", ".", "~")) or name.count("/") != 1:
+        raise DataError(
+            f"{name} holds no diffusers pipeline (no model_index.json). Give a folder that "
+            "`pipeline.save_pretrained` wrote, or the id of a model on the hub."
+        )
+    return _download(name)
+
+
+@lru_cache(maxsize=8)
+def _download(name: str) -> Path:
+    wanted = {"use_safetensors": True, "safety_checker": None}
+    try:
+        try:
+            return Path(DiffusionPipeline.download(name, variant="fp16", **wanted))
+        except ValueError:  # no fp16 files
+            return Path(DiffusionPipeline.download(name, **wanted))
+    except Exception as error:
+        raise DataError(
+            f"the pipeline {name!r} is not here and cannot be downloaded ({type(error).__name__}). Check the name "
+            "and the network, or download it elsewhere and give the local folder's path as the pipeline."
+        ) from error
+
+
+def load_pipeline(name: str, device: str = "cpu", precision: str = "fp32", compiled: bool = False) -> DiffusionPipeline:
+    """A text-to-image pipeline, ready to draw: no safety checker, no progress bar of its own, no gradients.
+
+    `compiled` runs its UNet through torch.compile: worth it from some hundred pictures of 512 px on a GPU.
+    Raises DataError where it is missing, broken or incomplete.
+    """
+    folder = find_pipeline(name)
+    parts = _parts(folder)
+    files = [f for part in parts for f in _weight_files(part)]
+    without = {"safety_checker": None, "requires_safety_checker": False} if _lists_checker(folder) else {}
+    try:
+        with _without_bars():
+            pipeline = DiffusionPipeline.from_pretrained(
+                folder, dtype=DTYPES[precision], use_safetensors=True, local_files_only=True,
+                variant="fp16" if any(".fp16." in f.name for f in files) else None, **without,
+            )  # fmt: skip
+        _check_complete(pipeline, parts)
+        pipeline.to(device, *([] if pipeline.dtype == DTYPES[precision] else [DTYPES[precision]]))
+    except Exception as error:
+        raise DataError(
+            f"the pipeline in {folder} cannot be loaded ({type(error).__name__}: {error}). "
+            "Copy, download or train its files again."
+        ) from error
+    return ready(pipeline, device, compiled)
+
+
+@contextmanager
+def _without_bars() -> Iterator[None]:
+    """Loading takes a second: no progress bars for its parts."""
+    makers = (diffusers.utils.logging, transformers.utils.logging)
+    for maker in makers:
+        maker.disable_progress_bar()
+    try:
+        yield
+    finally:
+        for maker in makers:
+            maker.enable_progress_bar()
+
+
+def ready(pipeline: DiffusionPipeline, device: str, compiled: bool) -> DiffusionPipeline:
+    pipeline.set_progress_bar_config(disable=True)
+    for part in pipeline.components.values():
+        if isinstance(part, torch.nn.Module):
+            part.eval().requires_grad_(False)
+            if device.startswith("cuda"):
+                part.to(memory_format=torch.channels_last)
+    if device != "cpu" and hasattr(getattr(pipeline, "vae", None), "enable_slicing"):
+        pipeline.vae.enable_slicing()  # a chunk's pictures are decoded one by one: the decoder needs the most memory
+    if compiled:
+        denoiser = next(n for n in DENOISERS if hasattr(pipeline, n))
+        setattr(pipeline, denoiser, torch.compile(getattr(pipeline, denoiser)))
+    return pipeline
+
+
+def _lists_checker(folder: Path) -> bool:
+    return "safety_checker" in read_json(folder / "model_index.json")
+
+
+def _parts(folder: Path) -> list[Path]:
+    """The folders of the components that draw, from model_index.json; DataError where one is missing."""
+    index = read_json(folder / "model_index.json")
+    names = [k for k, v in index.items() if isinstance(v, list) and v[0] and k not in UNUSED]
+    for name in names:
+        if not (folder / name).is_dir():
+            raise DataError(f"{folder} lacks its part {name!r}. Copy, download or train its files again.")
+    return [folder / name for name in sorted(names)]
+
+
+def _weight_files(part: Path) -> list[Path]:
+    """The safetensors of a component that are loaded: fp16 files where there are any."""
+    files = sorted(part.glob("*.safetensors"))
+    if not files and (part / "config.json").exists():
+        raise DataError(
+            f"{part} has no safetensors, and pickled weights are never loaded. "
+            "Save the pipeline again with safe_serialization=True."
+        )
+    return [f for f in files if ".fp16." in f.name] or files
+
+
+def _check_complete(pipeline: DiffusionPipeline, parts: Sequence[Path]) -> None:
+    """Diffusers fills a missing tensor with random numbers and goes on: compare the counts of numbers."""
+    for part in parts:
+        module = getattr(pipeline, part.name)
+        if part.name in (*DENOISERS, "vae") and isinstance(module, torch.nn.Module):
+            there = sum(_numel(f) for f in _weight_files(part))
+            wanted = sum(t.numel() for t in module.state_dict().values())
+            if there != wanted:
+                raise DataError(f"{part} holds {there} weights where {wanted} belong")
+
+
+def _numel(file: Path) -> int:
+    with safe_open(file, framework="pt") as tensors:
+        shapes = [tensors.get_slice(name).get_shape() for name in tensors.keys()]  # noqa: SIM118
+    return sum(torch.Size(shape).numel() for shape in shapes)
+
+
+def weights_digest(name: str) -> str:
+    """16 hex digits of a pipeline's weights, configurations and tokenizer, as files, without loading it."""
+    files = []
+    for part in _parts(find_pipeline(name)):
+        texts = sorted(f for f in part.iterdir() if f.suffix in (".json", ".txt") and "index" not in f.name)
+        files += [(f"{part.name}/{f.name}", f) for f in [*texts, *_weight_files(part)]]
+    return digest([[label, _cached_digest(str(f), f.stat().st_size, f.stat().st_mtime_ns)] for label, f in files])
+
+
+@lru_cache(maxsize=256)
+def _cached_digest(path: str, size: int, mtime: int) -> str:
+    """Gigabytes are hashed once per process; size and time of the file notice a change."""
+    return file_digest(path, 64)
+
+
+def native_size(folder: Path) -> int:
+    """The side in pixels that a pipeline was trained at; 1024 where its files do not say (some transformers)."""
+    denoiser = next((folder / n for n in DENOISERS if (folder / n).is_dir()), None)
+    if denoiser is None or not (folder / "vae").is_dir():
+        raise ConfigError(f"{folder} has no denoiser with an autoencoder: use another text-to-image pipeline.")
+    latents = read_json(denoiser / "config.json").get("sample_size")
+    blocks = read_json(folder / "vae" / "config.json").get("block_out_channels")
+    return int(latents) * 2 ** (len(blocks) - 1) if latents and blocks else 1024
+
+
+def processor(device: str) -> str:
+    """The kind of processor, as far as it decides how floats are rounded."""
+    if device.startswith("cuda"):
+        return f"cuda {torch.cuda.get_device_name(device)}"
+    return f"cpu {torch.backends.cpu.get_cpu_capability()}" if device == "cpu" else device
+
+
+def set_scheduler(pipeline: DiffusionPipeline, name: str) -> None:
+    """The sampler of that name; a pipeline trained by flow matching keeps its own, whose equation no other solves."""
+    if not type(pipeline.scheduler).__name__.startswith("FlowMatch"):
+        pipeline.scheduler = make_scheduler(name, pipeline.scheduler.config)
+
+
+def make_scheduler(name: str, config: Mapping[str, Any]):
+    """The sampler of that name over the pipeline's own noise schedule. All three add no noise on the way.
+
+    What each would take from its defaults, or from another sampler's saved ones, is spelled out: Stable
+    Diffusion's published settings.
+    """
+    leading = {"timestep_spacing": "leading", "set_alpha_to_one": False}
+    if name == "dpm++":
+        return DPMSolverMultistepScheduler.from_config(
+            config, algorithm_type="dpmsolver++", solver_order=2, timestep_spacing="linspace"
+        )
+    if name == "ddim":
+        return DDIMScheduler.from_config(config, clip_sample=False, **leading)
+    return PNDMScheduler.from_config(config, skip_prk_steps=True, **leading)
+
+
+def _check(steps: int, guidance: float, scheduler: str, chunk: int, precision: str) -> None:
+    if steps < 1 or chunk < 1:
+        raise ConfigError(f"steps ({steps}) and chunk ({chunk}) must be at least 1.")
+    if not 0 <= guidance < float("inf"):
+        raise ConfigError(f"guidance must be zero or more, not {guidance}; up to 1 it is off.")
+    for name, value in (("scheduler", scheduler), ("precision", precision)):
+        if value not in CHOICES[name]:
+            raise ConfigError(f"{name} cannot be {value!r}; {nearest(value, CHOICES[name])}")
