@@ -89,7 +89,8 @@ def test_two_folders_compared(folder, tmp_path, capsys):
 
 def test_records_of_older_numerics_are_made_anew_where_the_current_one_is_there(folder, tmp_path, capsys):
     e, other = experiment(method="l2"), tmp_path / "other"
-    results.write(record(e, numerics=NUMERICS_VERSION - 1), folder)
+    for old in (e, experiment(pipeline="mini-early")):
+        results.write(record(old, numerics=NUMERICS_VERSION - 1), folder)
     for made in (experiment(), experiment(method="finetune")):
         results.write(record(made), other)
     verify.main(["--results", str(folder), "--against", str(other)])

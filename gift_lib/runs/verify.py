@@ -86,13 +86,21 @@ def compare(folder: Path, other: Path, name: str = "all") -> int:
         print(f"{twin.name}  {', '.join(different) or 'equal'}")
     done = {r["digest"] for r in records}
     for record in (r for r in found if r["digest"] in wanted.keys() - done):
-        anew = batch.record_path(other, from_dict(record["config"])) if numerics.is_older(record) else None
-        made = anew is not None and anew.exists()
-        wrong += not made
-        said = f"made anew as {anew.name}" if made else "not made again"
+        anew = _anew(record, other)
+        wrong += not anew
+        said = f"made anew as {anew}" if anew else "not made again"
         print(f"{results.place_of(folder, record).name}  {said}: its numerics, weights or world are not today's")
     _tell(len(records), others)
     return wrong
+
+
+def _anew(record: results.Record, other: Path) -> str:
+    """The name of the current record under `other` of a run whose own is of an older numerics version, or ''."""
+    try:
+        path = batch.record_path(other, from_dict(record["config"]))
+    except DataError:  # its weights are not here
+        return ""
+    return path.name if numerics.is_older(record) and path.exists() else ""
 
 
 def adopt(made: Path, folder: Path) -> None:
