@@ -152,3 +152,11 @@ def test_a_record_of_a_newer_library_is_no_part_of_a_table():
     mixed = [record(experiment(method="gift", order="I")), record(experiment(method="l2", order="I"), numerics=99)]
     with pytest.raises(DataError, match="more than one numerics version"):
         tables.main(frame(mixed), "I")
+
+
+def test_a_newer_record_of_another_kind_of_cpu_takes_no_place():
+    old = {"digest": "a", "identity": {"numerics": 1}, "run": {"cpu_capability": "AVX512"}}
+    new = {"digest": "a", "identity": {"numerics": 2}, "run": {"cpu_capability": "AVX2"}}
+    assert numerics.newest([new, old]) == [old]
+    same = {**new, "run": old["run"]}
+    assert numerics.newest([old, same, new]) == [same]

@@ -61,11 +61,20 @@ def touched(record: Record) -> list[str]:
 
 
 def newest(records: Iterable[Record]) -> list[Record]:
-    """Of the records that differ in nothing but the numerics version the newest one; their order stays."""
-    records, best = list(records), {}
-    for r in records:
-        best[_run(r)] = max(best.get(_run(r), 0), version_of(r))
-    return [r for r in records if version_of(r) == best[_run(r)]]
+    """Of the records that differ in nothing but the numerics version the newest one; their order stays.
+
+    A newer one from another kind of CPU does not take the place of an older one: the rest of its table is of that kind.
+    """
+    records, first, best = list(records), {}, {}
+    for r in sorted(records, key=version_of):
+        kind = first.setdefault(_run(r), _cpu(r))
+        if _cpu(r) == kind:
+            best[_run(r)] = version_of(r)
+    return [r for r in records if (version_of(r), _cpu(r)) == (best[_run(r)], first[_run(r)])]
+
+
+def _cpu(record: Record) -> str | None:
+    return record.get("run", {}).get("cpu_capability")
 
 
 def _run(record: Record) -> tuple:
