@@ -1,5 +1,8 @@
 """The book's files keep the rules that its readers, Colab and the strict build rely on."""
 
+import ast
+import importlib
+import inspect
 import re
 from pathlib import Path
 
@@ -36,6 +39,52 @@ def test_every_page_of_the_contents_exists_once():
 def test_every_notebook_is_a_page():
     pages = {str(p.relative_to(ROOT).with_suffix("")) for p in NOTEBOOKS}
     assert pages - set(PAGES) == set()
+
+
+def lost_names(source: str) -> list[str]:
+    """What a page's code asks of the library's modules and classes that they do not have, as dotted names."""
+    tree, known, lost = ast.parse(source), {}, []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("gift_lib"):
+            for alias in node.names:
+                found = _part(importlib.import_module(node.module), alias.name)
+                lost += [] if found is not None else [f"{node.module}.{alias.name}"]
+                known[alias.asname or alias.name] = found
+    for node in (n for n in ast.walk(tree) if isinstance(n, ast.Attribute)):
+        owner = _owner(node.value, known)
+        if (inspect.ismodule(owner) or inspect.isclass(owner)) and _part(owner, node.attr) is None:
+            lost.append(ast.unparse(node))
+    return lost
+
+
+def _owner(node: ast.expr, known: dict):
+    """The module or class that a chain of names stands for, where it starts from an imported one."""
+    if isinstance(node, ast.Name):
+        return known.get(node.id)
+    owner = _owner(node.value, known) if isinstance(node, ast.Attribute) else None
+    return _part(owner, node.attr) if inspect.ismodule(owner) or inspect.isclass(owner) else None
+
+
+def _part(owner, name: str):
+    """A module's or class's part of that name: None where there is none."""
+    if inspect.ismodule(owner) and not hasattr(owner, name):
+        try:
+            return importlib.import_module(f"{owner.__name__}.{name}")
+        except ImportError:
+            return None
+    annotated = name in getattr(owner, "__annotations__", {})  # a field without a default
+    return getattr(owner, name, owner if annotated else None)
+
+
+def test_names_that_the_library_lacks_are_found():
+    page = "from gift_lib.methods import gift\nfrom gift_lib import metrics, no_such\ngift.Gift.lost\nmetrics.transfer"
+    assert lost_names(page) == ["gift_lib.no_such", "gift.Gift.lost"]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_what_a_page_asks_of_the_library_is_there(path):
+    cells = [c.source for c in nbformat.read(path, 4).cells if c.cell_type == "code"]
+    assert lost_names("\n".join(cells)) == []
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
