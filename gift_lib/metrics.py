@@ -171,6 +171,38 @@ def final_row(R: Matrix, form: str = "continual") -> Float[np.ndarray, " n"]:
     raise ConfigError(f"a result cannot be of the form {form!r}: use 'continual', 'alone' or 'joint'.")
 
 
+#: Without task identity: a picture is classified among the classes of all tasks ("all"), or among those learned
+#: so far ("learned": only tasks already learned have a value, so that there is no Transfer).
+OPEN_METRICS = ("Transfer (all)", "Avg (all)", "Last (all)", "Avg (learned)")
+
+
+def open_summary(result: Mapping) -> dict[str, float | None]:
+    """OPEN_METRICS of a record's result by name; None where its form does not define them, or where it has none.
+
+    Last among the classes learned so far is `Last (all)`: at the end all are.
+    """
+    if "R_all" not in result:
+        return dict.fromkeys(OPEN_METRICS)
+    closed = summary(result["R_all"], result.get("form", "continual"))
+    found = {f"{m} (all)": closed[m] for m in ("Transfer", "Avg", "Last")}
+    return found | {"Avg (learned)": average_learned(result["R_learned"]) if closed["Avg"] is not None else None}
+
+
+def average_learned(R: Sequence[Sequence[float | None]]) -> float:
+    """Mean over the cells of tasks already learned (on and below the diagonal), in percent.
+
+    Row i holds None for tasks after i. DataError where it does not.
+    """
+    for i, row in enumerate(R):
+        if len(row) != len(R) or any((value is None) != (j > i) for j, value in enumerate(row)):
+            raise DataError(
+                f"row {i} of R_learned must hold the accuracies of the first {i + 1} of {len(R)} tasks only."
+            )
+    cells = _sample([value for i, row in enumerate(R) for value in row[: i + 1]], "R_learned")
+    _check_percent(cells[None])
+    return float(cells.mean())
+
+
 def per_task(R: Matrix, tasks: Sequence[str]) -> dict[str, dict[str, float]]:
     """{"Transfer" | "Avg" | "Last" | "Forgetting": {task: percent}}, the first three as in the per-dataset tables.
 

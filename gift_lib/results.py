@@ -79,6 +79,7 @@ def read(path: str | Path) -> Record:
         made_by = key(from_dict(record["config"]), record["identity"])
         final = metrics.final_row(record["result"]["R"], form_of(record))
         complete = len(final) == len(record["result"]["tasks"]) == len(record["result"]["zero_shot"])
+        metrics.open_summary(record["result"])
     except (KeyError, TypeError, ValueError, GiftError) as error:
         raise DataError(f"{path} is broken ({error}): delete it and run its experiment again.") from error
     if made_by != record.get("key") or not complete:
@@ -104,7 +105,7 @@ def load_frame(folder: str | Path | Iterable[Record]) -> pd.DataFrame:
 
 
 def _row(record: Record) -> dict[str, Any]:
-    numbers = metrics.summary(record["result"]["R"], form_of(record))
+    numbers = metrics.summary(record["result"]["R"], form_of(record)) | metrics.open_summary(record["result"])
     return {**record["config"], **numbers, "seconds": record["run"].get("seconds"), "key": record["key"],
             **{f"id_{k}": v for k, v in record["identity"].items()}, "record": record}  # fmt: skip
 

@@ -21,7 +21,7 @@ from gift_lib.config import Experiment
 from gift_lib.data.cache import train_view
 from gift_lib.device import ahead, deterministic, find_device, warn_of_emulation
 from gift_lib.errors import NumericsError
-from gift_lib.evaluation import evaluate
+from gift_lib.evaluation import Row, evaluate_openly
 from gift_lib.files import cache_root
 from gift_lib.generate import SyntheticSet, synthesize, weights_digest
 from gift_lib.methods.base import Batch, Method, Resources, Shuffle, Terms, seeded
@@ -64,10 +64,20 @@ class Progress:
 
     zero_shot: list[float] = field(default_factory=list)
     R: list[list[float]] = field(default_factory=list)
+    #: The same without task identity (see `evaluation.Row`): among all classes, and among those learned so far.
+    zero_shot_all: list[float] = field(default_factory=list)
+    R_all: list[list[float]] = field(default_factory=list)
+    R_learned: list[list[float | None]] = field(default_factory=list)
     losses: dict[str, dict[str, list[float]]] = field(default_factory=dict)
     synthetic: list[str] = field(default_factory=list)
     step: int = 0
     extra: dict[str, Any] = field(default_factory=dict)
+
+    def add(self, row: Row) -> None:
+        """One evaluation more."""
+        self.R.append(row.own)
+        self.R_all.append(row.every)
+        self.R_learned.append(row.learned)
 
 
 def run(experiment: Experiment, runtime: Runtime = LOCAL, results_dir: str | Path | None = None) -> results.Record:
@@ -111,7 +121,9 @@ def _run(e: Experiment, runtime: Runtime, identity: dict, state: Path) -> result
     method = build_method(e, runtime, len(tasks))
     saved = checkpoint.load(state)
     done = _restore(method, saved) if saved else Progress()
-    done.zero_shot = done.zero_shot or evaluate(method, tasks)
+    if not done.zero_shot:
+        row = evaluate_openly(method, tasks, [])
+        done.zero_shot, done.zero_shot_all = row.own, row.every
     counts: Counter[str] = Counter()
 
     for t, (task, prompts) in enumerate(zip(method.phases(tasks), prompt_stream(e, tasks), strict=False)):
@@ -121,7 +133,7 @@ def _run(e: Experiment, runtime: Runtime, identity: dict, state: Path) -> result
             with _timed("fit", stages, cpu):
                 fit(method, t, task, synthetic, runtime, done, partial(_save, state, method, done))
             with _timed("evaluate", stages, cpu):
-                done.R.append(evaluate(method, tasks))
+                done.add(evaluate_openly(method, tasks, learned(method, tasks, t)))
             done.synthetic.append(synthetic.digest if synthetic else "")
             done.step = 0
             _save(state, method, done)
@@ -131,6 +143,11 @@ def _run(e: Experiment, runtime: Runtime, identity: dict, state: Path) -> result
                  "peak_memory_bytes": results.peak_memory_bytes(runtime.device),
                  **results.environment(runtime.device)}  # fmt: skip
     return results.make(e, identity, _result(tasks, method, done), run_block)
+
+
+def learned(method: Method, tasks: list[Task], t: int) -> list[Task]:
+    """The tasks that the method has learned after phase t: those so far, that one alone, or all together."""
+    return {"continual": tasks[: t + 1], "alone": tasks[t : t + 1], "joint": tasks}[method.form]
 
 
 def fit(
@@ -310,6 +327,7 @@ def build_method(e: Experiment, runtime: Runtime, task_count: int) -> Method:
         gradient_checkpointing(clip.model)
     resources = Resources(
         reference_images=lambda n: data.reference_images(e, n, runtime.data_dir, runtime.cache_dir),
+        reference_prompts=lambda n: data.reference_prompts(e, n, runtime.data_dir),
         captions=lambda n: data.reference_captions(e, n, runtime.data_dir),
         task_count=task_count,
         device=device,
@@ -322,11 +340,17 @@ def _result(tasks: list[Task], method: Method, done: Progress) -> dict[str, Any]
     return {
         "form": method.form,
         "tasks": [t.name for t in tasks],
-        "R": [[round(x, 4) for x in row] for row in done.R],
-        "zero_shot": [round(x, 4) for x in done.zero_shot],
+        **{name: _rounded(getattr(done, name)) for name in ("R", "R_all", "R_learned", "zero_shot", "zero_shot_all")},
         "losses": losses,
         "synthetic": done.synthetic,
     }
+
+
+def _rounded(values: Any) -> Any:
+    """Accuracies to four places, whatever lists they stand in."""
+    if isinstance(values, list):
+        return [_rounded(v) for v in values]
+    return None if values is None else round(values, 4)
 
 
 def _windows(values: list[float]) -> list[float]:

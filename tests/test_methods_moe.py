@@ -395,3 +395,29 @@ def test_towers_of_another_make_are_refused():
     clip.model.visual.transformer.resblocks[0] = torch.nn.Identity()
     with pytest.raises(ConfigError, match="open_clip's own blocks"):
         MoEAdapter(clip, experiment(method="moe-adapter"), resources())
+
+
+def test_without_task_identity_each_picture_takes_the_router_that_ddas_chose(method, monkeypatch):
+    for t in range(2):
+        fit(method, t)
+    method.model.eval()
+    method.forget_classifiers()
+    tasks, x = [tiny_task(0), tiny_task(2)], pixels(6, "routes")
+    routes, asked = torch.tensor([-1, 1, 0, 1, -1, 0]), []
+    monkeypatch.setattr(method.selector, "route", lambda p: (asked.append(len(p)), routes[: len(p)])[1])
+    with torch.no_grad(), method.looking_at(x):
+        both = method.predict_among(tasks, x)
+        torch.testing.assert_close(both[:, :3], method.predict(tasks[0], x))
+        torch.testing.assert_close(both[:, 3:], method.predict(tasks[1], x))
+    assert asked == [6], "the pictures are routed once"
+
+
+def test_a_selector_that_is_told_the_task_says_nothing_where_nobody_tells():
+    m = tiny_method("moe-adapter", method_options={"route": "task"})
+    fit(m, 0)
+    zero, x = tiny_method("zero-shot"), pixels(4, "open")
+    tasks = [tiny_task(0), tiny_task(1)]
+    m.model.eval()
+    with torch.no_grad():
+        torch.testing.assert_close(m.predict_among(tasks, x), zero.predict_among(tasks, x))
+        assert not torch.allclose(m.predict(tasks[0], x), zero.predict(tasks[0], x), atol=1e-4)

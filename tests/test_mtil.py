@@ -18,7 +18,7 @@ from torchvision import datasets
 
 from gift_lib import data
 from gift_lib.config import experiment
-from gift_lib.data import cache, download, mtil, readers
+from gift_lib.data import cache, download, mtil, readers, reference
 from gift_lib.data.__main__ import main
 from gift_lib.data.records import Records, Rows, split_digest, split_indices
 from gift_lib.errors import ConfigError, DataError
@@ -630,15 +630,40 @@ def test_reference_images(tmp_path, monkeypatch):
     for i in range(5):
         (tmp_path / "reference" / "n01440764").mkdir(parents=True, exist_ok=True)
         picture(i).save(tmp_path / "reference" / "n01440764" / f"{i}.JPEG")
-    images = mtil.reference_images(3, 0, tmp_path, size=32)
+    images = reference.reference_images(3, 0, tmp_path, size=32)
     assert images.batch(torch.arange(3)).shape == (3, 3, 32, 32)
     with pytest.raises(DataError, match="has 5 images"):
-        mtil.reference_images(6, 0, tmp_path, size=32)
+        reference.reference_images(6, 0, tmp_path, size=32)
+
+
+def test_reference_prompts_are_the_names_of_the_folders(tmp_path):
+    for folder, count in (("king_penguin", 3), ("tabby", 2)):
+        (tmp_path / "reference" / "any" / folder).mkdir(parents=True)
+        for i in range(count):
+            picture(i).save(tmp_path / "reference" / "any" / folder / f"{i}.png")
+    prompts = ["a photo of a king penguin."] * 3 + ["a photo of a tabby."] * 2
+    assert reference.reference_prompts(5, 0, tmp_path) == prompts
+    images = reference.reference_images(3, 1, tmp_path, tmp_path / "cache", size=32, progress=False)
+    assert len(images) == len(reference.reference_prompts(3, 1, tmp_path)) == 3
+    picture(0).save(tmp_path / "reference" / "loose.png")
+    with pytest.raises(DataError, match="pictures in no folder"):
+        reference.reference_prompts(6, 0, tmp_path)
+
+
+def test_reference_prompts_of_imagenet_are_the_names_of_c0(tmp_path, monkeypatch):
+    folders = [f"n{k:08d}" for k in range(3)]
+    for folder in folders:
+        (tmp_path / "reference" / folder).mkdir(parents=True)
+        picture(0).save(tmp_path / "reference" / folder / "0.png")
+    with pytest.raises(DataError, match="3 of ImageNet's 1000 folders"):
+        reference.reference_prompts(3, 0, tmp_path)
+    monkeypatch.setattr(reference, "IMAGENET_CLASSNAMES", ["tench", "goldfish", "great white shark"])
+    assert reference.reference_prompts(3, 0, tmp_path)[2] == "a photo of a great white shark."
 
 
 def test_reference_captions(tmp_path):
     with pytest.raises(DataError, match="Put any list of captions there"):
-        mtil.reference_captions(2, 0, tmp_path)
+        reference.reference_captions(2, 0, tmp_path)
     (tmp_path / "captions.txt").write_text("a cat\thttp://x\na dog\n\na bird\n")
-    assert sorted(mtil.reference_captions(9, 0, tmp_path)) == ["a bird", "a cat", "a dog"]
-    assert mtil.reference_captions(2, 1, tmp_path) == mtil.reference_captions(2, 1, tmp_path)
+    assert sorted(reference.reference_captions(9, 0, tmp_path)) == ["a bird", "a cat", "a dog"]
+    assert reference.reference_captions(2, 1, tmp_path) == reference.reference_captions(2, 1, tmp_path)

@@ -32,12 +32,17 @@ def reference_images(
     experiment: Experiment, n: int, data_dir: str | Path | None = None, cache_dir: str | Path | None = None
 ) -> Images:
     """`n` public pictures outside all tasks (ImageNet's part in ZSCL)."""
-    return _source(experiment).reference_images(n, experiment.seed, data_dir, **_decoding(experiment, cache_dir))
+    return _reference(experiment).reference_images(n, experiment.seed, data_dir, **_decoding(experiment, cache_dir))
+
+
+def reference_prompts(experiment: Experiment, n: int, data_dir: str | Path | None = None) -> list[str]:
+    """The prompt "a photo of a {c}." of what each of the `reference_images` shows."""
+    return _reference(experiment).reference_prompts(n, experiment.seed, data_dir)
 
 
 def reference_captions(experiment: Experiment, n: int, data_dir: str | Path | None = None) -> list[str]:
     """`n` public captions (Conceptual Captions' part in ZSCL)."""
-    return _source(experiment).reference_captions(n, experiment.seed, data_dir)
+    return _reference(experiment).reference_captions(n, experiment.seed, data_dir)
 
 
 def real_pictures(
@@ -65,6 +70,15 @@ def _source(experiment: Experiment):
         from gift_lib.data import mini as source
     else:
         from gift_lib.data import mtil as source
+    return source
+
+
+def _reference(experiment: Experiment):
+    """The module that serves a scale's public data."""
+    if experiment.scale == "mini":
+        from gift_lib.data import mini as source
+    else:
+        from gift_lib.data import reference as source
     return source
 
 

@@ -8,7 +8,6 @@ setting: `sources={"SUN397": "hf:owner/name@revision"}`, or GIFT_SOURCES="SUN397
 
 import contextlib
 import os
-import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,10 +17,10 @@ import torch
 
 from gift_lib.data import cache, names, readers
 from gift_lib.data import download as fetching
-from gift_lib.data.records import Records, from_files, split_digest, split_indices
+from gift_lib.data.records import Records, split_digest, split_indices
 from gift_lib.errors import ConfigError, DataError, nearest
 from gift_lib.files import cache_root, digest, read_json
-from gift_lib.tasks import Images, Split, Task
+from gift_lib.tasks import Split, Task
 
 #: Pixels of the shorter side; CLIP ViT-B/16's input.
 SIZE = 224
@@ -361,39 +360,3 @@ def download(spec: Dataset, data_dir: str | os.PathLike | None = None) -> None:
         fetching.fetch(spec.name, kind, arguments, root)
     except Exception as error:  # the network, the archive and torchvision raise many kinds
         raise DataError(f"{spec.name} could not be downloaded ({error}). {help_with(spec, root)}") from error
-
-
-# --- public reference data of ZSCL --------------------------------------------------------------------------------
-
-
-def reference_images(
-    n: int, seed: int, data_dir: str | os.PathLike | None = None, cache_dir: str | os.PathLike | None = None,
-    size: int = SIZE, progress: bool = True,
-) -> Images:  # fmt: skip
-    """`n` pictures drawn from the folder `reference` (ImageNet's train folder, or any tree of images)."""
-    root = data_root(data_dir) / "reference"
-    paths = readers.images_in(root) if root.is_dir() else []
-    if len(paths) < n:
-        raise DataError(
-            f"{root} has {len(paths)} images but ZSCL's reference set needs {n}. "
-            "Put ImageNet's training images there (any folders), or ask for fewer with method_options."
-        )
-    chosen = sorted(random.Random(seed).sample(range(len(paths)), n))
-    found = from_files(root, ((paths[i], 0) for i in chosen))
-    folder = cache.images_root(cache_dir) / "reference" / f"{found.digest}-{size}"
-    if not cache.stored(folder):
-        cache.announce(found, folder, size, progress=progress)
-        cache.build(found, folder, size, progress=progress)
-    return cache.Stored(folder).open().images
-
-
-def reference_captions(n: int, seed: int, data_dir: str | os.PathLike | None = None) -> list[str]:
-    """At most `n` captions, shuffled, of `captions.txt`: one a line, or Conceptual Captions' "caption<TAB>address"."""
-    path = data_root(data_dir) / "captions.txt"
-    if not path.exists():
-        raise DataError(
-            f"{path} does not exist. Put any list of captions there, one a line; ZSCL took the 15.8K of the validation "
-            "part of Conceptual Captions (https://ai.google.com/research/ConceptualCaptions/download)."
-        )
-    captions = [line.split("\t")[0] for line in readers.lines(path)]
-    return random.Random(seed).sample(captions, min(n, len(captions)))

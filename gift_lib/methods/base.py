@@ -1,6 +1,7 @@
 """What a method is: the hooks that the one training loop calls, and nothing else."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -37,6 +38,8 @@ class Resources:
     """What a method may ask for beside the current task: public reference data, never past or future tasks."""
 
     reference_images: Callable[[int], Images]
+    #: The prompt of each of the reference pictures.
+    reference_prompts: Callable[[int], list[str]]
     captions: Callable[[int], list[str]]
     task_count: int
     device: torch.device
@@ -69,7 +72,7 @@ class Method:
     title: ClassVar[str]
     #: Whether the loop must provide a synthetic set before each task.
     uses_synthetic: ClassVar[bool] = False
-    #: Whether there is anything to train (zero-shot: no).
+    #: Whether the optimiser has steps to take (zero-shot: no; a method without gradients learns in `before_task`).
     trains: ClassVar[bool] = True
     options: ClassVar[Mapping[str, Any]] = {}
     #: By scale, the options whose value there is not the published one; the ratio stands beside each.
@@ -84,7 +87,10 @@ class Method:
         self.penalty: Penalty | None = None
         self.initial = {k: v.detach().clone() for k, v in self.parameters().items()}
         self.task_index = -1
+        #: The tasks of the evaluation that is going on. A method may look at their names only if it was published so.
+        self.evaluated: Sequence[Task] = ()
         self._classifiers: dict[str, Tensor] = {}
+        self._looked_at: tuple[Tensor | None, dict[Hashable, Any]] = (None, {})
 
     @property
     def model(self) -> nn.Module:
@@ -136,12 +142,40 @@ class Method:
         """Called when the last step of a task is done, before evaluation."""
 
     def predict(self, task: Task, pixels: UInt8[Tensor, "b 3 h w"]) -> Float[Tensor, "b c"]:
-        """Logits over the task's own classes. The classifier's texts are encoded once per set of weights."""
-        with self.clip.autocast():
-            images = encode_images(self.model, self.clip.preprocess.eval(pixels))
-        return images @ self.classifier(task).T
+        """Logits over the task's own classes: which task the pictures are of is known."""
+        return self.embed(pixels) @ self.classifier(task).T
+
+    def predict_among(self, tasks: Sequence[Task], pixels: UInt8[Tensor, "b 3 h w"]) -> Float[Tensor, "b c"]:
+        """Logits over the classes of several tasks, one after the other: nothing says which task a picture is of."""
+        return self.embed(pixels) @ torch.cat([self.classifier(t) for t in tasks]).T
 
     # What subclasses build on.
+
+    def embed(self, pixels: UInt8[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
+        """L2-normalised embeddings of test pictures; computed once while `looking_at` them."""
+        return self.once("images", pixels, lambda: self._embed(pixels))
+
+    def _embed(self, pixels: UInt8[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
+        with self.clip.autocast():
+            return encode_images(self.model, self.clip.preprocess.eval(pixels))
+
+    @contextmanager
+    def looking_at(self, pixels: UInt8[Tensor, "b 3 h w"]) -> Iterator[None]:
+        """Within: several predictions about these very pictures share what `once` makes of them."""
+        self._looked_at = (pixels, {})
+        try:
+            yield
+        finally:
+            self._looked_at = (None, {})
+
+    def once(self, name: Hashable, pixels: Tensor, make: Callable[[], Any]) -> Any:
+        """`make()`, or what it made before while `looking_at` the same pictures."""
+        seen, made = self._looked_at
+        if seen is not pixels:
+            return make()
+        if name not in made:
+            made[name] = make()
+        return made[name]
 
     def cross_entropy(self, batch: Batch) -> Float[Tensor, ""]:
         """CE of cosine logits against the prompts of the current task's classes."""
@@ -156,7 +190,7 @@ class Method:
         return self.clip.scale
 
     def classifier(self, task: Task) -> Float[Tensor, "c d"]:
-        """Template-ensemble text embeddings of a task, kept until `forget_classifiers`."""
+        """Template-ensemble text embeddings of a task, encoded once and kept until `forget_classifiers`."""
         if task.name not in self._classifiers:
             self._classifiers[task.name] = classifier(self.clip, task)
         return self._classifiers[task.name]

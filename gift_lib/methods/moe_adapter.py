@@ -1,13 +1,13 @@
 """MoE-Adapter: a frozen CLIP with mixtures of adapters, and a selector that routes each picture."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor, nn
 
 from gift_lib import losses
-from gift_lib.clip import Clip, encode_images
+from gift_lib.clip import Clip
 from gift_lib.config import Experiment
 from gift_lib.errors import ConfigError, nearest
 from gift_lib.methods import ddas
@@ -117,22 +117,35 @@ class MoEAdapter(Method):
 
     def predict(self, task: Task, pixels: UInt8[Tensor, "b 3 h w"]) -> Float[Tensor, "b c"]:
         """Each picture, and the texts it is compared with, through the router that DDAS chose for it."""
-        routes = self.routes(task, pixels)
-        logits = torch.empty(len(pixels), len(task.classes), device=pixels.device)
+        return self._through(self.routes(task, pixels), [task], pixels)
+
+    def predict_among(self, tasks: Sequence[Task], pixels: UInt8[Tensor, "b 3 h w"]) -> Float[Tensor, "b c"]:
+        """The same with the classes of several tasks; where `route` is "task" nothing is told: the frozen CLIP."""
+        return self._through(self.routes(None, pixels), tasks, pixels)
+
+    def _through(self, routes: Int64[Tensor, " b"], tasks: Sequence[Task], pixels: Tensor) -> Float[Tensor, "b c"]:
+        logits = torch.empty(len(pixels), sum(len(t.classes) for t in tasks), device=pixels.device)
         for route in routes.unique().tolist():
             here = (routes == route).nonzero()[:, 0].to(pixels.device)
-            with self.routing.through(route), self.clip.autocast():
-                images = encode_images(self.model, self.clip.preprocess.eval(pixels[here]))
-                logits[here] = losses.similarity(images, self.classifier(task), 1.0)
+            with self.routing.through(route):
+                texts = torch.cat([self.classifier(t) for t in tasks])
+                logits[here] = losses.similarity(self._routed(route, here, pixels), texts, 1.0)
         return logits
 
-    def routes(self, task: Task, pixels: UInt8[Tensor, "b 3 h w"]) -> Int64[Tensor, " b"]:
-        """The router of each picture, -1 for the frozen CLIP."""
+    def _routed(self, route: int, here: Int64[Tensor, " k"], pixels: Tensor) -> Float[Tensor, "k d"]:
+        """Embeddings of the pictures at `here` through the current router, which is `route`."""
+        return self.once((route, tuple(here.tolist())), pixels, lambda: self._embed(pixels[here]))
+
+    def routes(self, task: Task | None, pixels: UInt8[Tensor, "b 3 h w"]) -> Int64[Tensor, " b"]:
+        """The router of each picture, -1 for the frozen CLIP; `task` is None where nobody says which it is."""
         if self.option["route"] == "task":
-            return torch.full((len(pixels),), self.learned.get(task.name, -1))
+            return torch.full((len(pixels),), self.learned.get(task.name, -1) if task else -1)
         if self.option["route"] == "vote":
-            return torch.cat([self.selector.route(part, vote=True) for part in pixels.split(VOTERS)])
-        return self.selector.route(pixels)
+            return self.once("routes", pixels, lambda: self._voted(pixels))
+        return self.once("routes", pixels, lambda: self.selector.route(pixels))
+
+    def _voted(self, pixels: UInt8[Tensor, "b 3 h w"]) -> Int64[Tensor, " b"]:
+        return torch.cat([self.selector.route(part, vote=True) for part in pixels.split(VOTERS)])
 
     def classifier(self, task: Task) -> Float[Tensor, "c d"]:
         """The task's text embeddings through the current router, kept until `forget_classifiers`."""

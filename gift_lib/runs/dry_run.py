@@ -174,6 +174,7 @@ def rehearsal(
     size = clip.preprocess.size
     given = Resources(
         reference_images=lambda n: TensorImages(noise(n, size)),
+        reference_prompts=lambda n: [f"a photo of a thing numbered {k % 1000}." for k in range(n)],
         captions=lambda n: [f"a photo of {k} things that stand in a long row" for k in range(n)],
         task_count=2,
         device=torch.device(device),

@@ -20,7 +20,7 @@ def measure(
     """Plain in fp32 against ours in `precision`."""
     clip.precision = precision
     task = models.task(classes, batch, clip.preprocess.size)
-    resources = Resources(None, None, 1, torch.device(device))
+    resources = Resources(None, None, None, 1, torch.device(device))
     method, pixels = ZeroShot(clip, experiment(method="zero-shot"), resources), task.test.images.pixels.to(device)
     clip.model.eval()
 

@@ -51,6 +51,7 @@ def sequence(name: str, tasks: int, steps: int, device: str) -> None:
     e = experiment(method=name, steps=steps)
     public = Resources(
         lambda n: TensorImages(models.pixels(n, size, 3)),
+        lambda n: [f"a photo of a thing numbered {k % 100}." for k in range(n)],
         lambda n: [f"a photo of {k} things in a row." for k in range(n)], tasks, torch.device(device),
     )  # fmt: skip
     method, data = methods.build(clip, e, public), [models.task(12, 384, size) for _ in range(tasks)]

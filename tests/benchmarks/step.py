@@ -72,7 +72,7 @@ def setting(clip: Clip, classes: int, batch: int, device: str, precision: str = 
     """A task begun, and one batch of `batch` real and `batch` synthetic images."""
     size, clip.precision = clip.preprocess.size, precision
     e = experiment(batch_size=batch, synthetic_batch_size=batch, steps=STEPS, warmup=0.0, lr=1e-5, precision=precision)
-    resources = Resources(None, None, 1, torch.device(device), chunk=batch)
+    resources = Resources(None, None, None, 1, torch.device(device), chunk=batch)
     method, task = Gift(clip, e, resources), models.task(classes, batch, size)
     method.before_task(task, models.synthetic(batch, size))
     images = clip.preprocess.train(task.train.images.pixels, torch.Generator().manual_seed(0)).to(device)

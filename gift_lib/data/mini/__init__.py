@@ -11,11 +11,12 @@ from gift_lib.data.mini.families import CONCEPT_TEMPLATE, CONCEPTS, FAMILIES
 from gift_lib.data.mini.splits import COUNTS, WORLD_VERSION, tasks
 from gift_lib.data.mini.splits import world_hash as _world_hash
 from gift_lib.data.mini.web import NOISE, Web, real_pictures, reference_pixels, web_captions, web_pairs
-from gift_lib.tasks import Images, TensorImages
+from gift_lib.tasks import Images, TensorImages, fill
 
 __all__ = [
     "CONCEPTS", "CONCEPT_TEMPLATE", "COUNTS", "FAMILIES", "NOISE", "WORLD_VERSION", "Web", "real_pictures",
-    "reference_captions", "reference_images", "reference_pixels", "tasks", "web_captions", "web_pairs", "world_hash",
+    "reference_captions", "reference_images", "reference_pixels", "reference_prompts", "tasks", "web_captions",
+    "web_pairs", "world_hash",
 ]  # fmt: skip
 
 
@@ -27,6 +28,11 @@ def world_hash(data_dir: str | Path | None = None) -> str:
 def reference_images(n: int, seed: int, data_dir: str | Path | None = None) -> Images:
     """`n` web pictures of the concepts (ImageNet's part in ZSCL)."""
     return TensorImages(reference_pixels(n, seed))
+
+
+def reference_prompts(n: int, seed: int, data_dir: str | Path | None = None) -> list[str]:
+    """The prompt of each of the reference pictures: the concepts in turn."""
+    return [fill(CONCEPT_TEMPLATE, CONCEPTS[k % len(CONCEPTS)]) for k in range(n)]
 
 
 def reference_captions(n: int, seed: int, data_dir: str | Path | None = None) -> list[str]:
