@@ -27,6 +27,9 @@ OPTIONS = {
     "zscl": {"images": 24, "captions": 10, "snapshots": 3},
     "icarl": {"memory": 13},
     "lwf-vr": {"sentences": 7},
+    "rail": {"hidden": 40},
+    "keeplora": {"rank": 3},
+    "gnsp": {"pictures": 13},
     "moe-adapter": {
         "experts": 6,
         "bottleneck": 4,
@@ -36,7 +39,12 @@ OPTIONS = {
         "lr": 1e-2,
     },
 }
-TRAINED = ("finetune", "l2", "lwf", "lwf-vr", "icarl", "wise-ft", "zscl", "moe-adapter", "upper-bound", "joint", "gift")
+TRAINED = (
+    "finetune", "l2", "lwf", "lwf-vr", "icarl", "wise-ft", "zscl", "moe-adapter", "upper-bound", "joint", "gift",
+    "condu", "keeplora", "gnsp",
+)  # fmt: skip
+#: RAIL learns too, but without an optimiser.
+LEARNING = (*TRAINED, "rail")
 
 
 def tokenize(texts):
@@ -84,6 +92,7 @@ def resources(task_count=3):
     """Public data of the tiny world."""
     return Resources(
         reference_images=lambda n: TensorImages(pixels(n, "reference")),
+        reference_prompts=lambda n: [f"a photo of a thing{k % 3}" for k in range(n)],
         captions=lambda n: [f"caption {k} of a thing" for k in range(n)],
         task_count=task_count,
         device=torch.device("cpu"),
@@ -118,6 +127,9 @@ class World:
     count: int = 3
     methods: list = field(default_factory=list)
 
+    def tasks(self):
+        return [tiny_task(k, self.task_class) for k in range(self.count)]
+
     def run(self, name, **settings):
         return training.run(
             tiny_experiment(name, **settings), Runtime(cache_dir=self.folder, progress=False, checkpoint_every=2)
@@ -130,7 +142,7 @@ def world(monkeypatch, tmp_path):
     w = World(str(tmp_path))
 
     def load_tasks(e, data_dir=None, cache_dir=None):
-        return [tiny_task(k, w.task_class) for k in range(w.count)]
+        return w.tasks()
 
     def build(e, runtime, task_count):
         w.methods.append(methods.build(tiny_clip(), e, resources(task_count)))

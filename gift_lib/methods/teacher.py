@@ -1,12 +1,12 @@
 """Teachers: a frozen former self, and its outputs on data that does not change within a task."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int64
-from torch import Tensor
+from torch import Tensor, nn
 
 from gift_lib.clip import Clip, encode_images, encode_texts
 from gift_lib.methods.base import Method, Resources
@@ -42,6 +42,19 @@ def embed_texts(clip: Clip, tokens: Int64[Tensor, "k l"], chunk: int = 256) -> F
     """L2-normalised embeddings of all texts, `chunk` at a time."""
     with clip.autocast():
         return torch.cat([encode_texts(clip.model, part) for part in tokens.split(chunk)])
+
+
+@contextmanager
+def borrowed(parameters: Mapping[str, nn.Parameter], weights: Mapping[str, Tensor]) -> Iterator[None]:
+    """Within: these weights stand in the parameters of the same names. Nothing is copied; do not train meanwhile."""
+    kept = {name: p.data for name, p in parameters.items()}
+    for name, p in parameters.items():
+        p.data = weights[name]
+    try:
+        yield
+    finally:
+        for name, p in parameters.items():
+            p.data = kept[name]
 
 
 @contextmanager

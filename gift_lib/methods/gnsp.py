@@ -1,0 +1,165 @@
+"""GNSP: fine-tuning whose steps leave what finished tasks read as it is, beside distillation on public pairs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from jaxtyping import Float, Int64, UInt8
+from torch import Tensor, nn
+
+from gift_lib import losses
+from gift_lib.clip import encode_images, encode_texts
+from gift_lib.errors import ConfigError, nearest
+from gift_lib.methods import layer_inputs
+from gift_lib.methods.base import Batch, Method, Shuffle, Terms, register, seeded
+from gift_lib.methods.gift import squares
+from gift_lib.methods.teacher import Teacher, borrowed
+from gift_lib.pictures import SyntheticSet
+from gift_lib.tasks import Task, TensorImages
+
+#: The weights that are projected, and after the first task the only ones that are trained.
+PROJECTED = ("mlp.c_fc.weight", "mlp.c_proj.weight", "visual.proj")
+#: Published for Order I; the same by data set for other orders. By `stands_for`, on the real scales.
+LEARNING_RATES = {
+    "Aircraft": 1e-5, "Caltech101": 2e-5, "CIFAR100": 1e-5, "DTD": 5e-5, "EuroSAT": 2e-5, "Flowers": 2e-5,
+    "Food": 5e-5, "MNIST": 1e-5, "OxfordPet": 5e-5, "StanfordCars": 5e-5, "SUN397": 2e-5,
+}  # fmt: skip
+#: What is projected: the optimiser's step, or the gradient before it (published).
+PROJECTS = ("step", "gradient")
+
+
+@register("gnsp", "GNSP")
+class GNSP(Method):
+    """L = CE + alpha CD + beta ITA on public pairs (a picture, the prompt of its class), teacher theta_0.
+
+    The first task trains all weights. Later ones train the MLPs of the image tower and `visual.proj` alone, each step
+    projected on what finished tasks do not use: M accumulates X^T X of each layer's inputs X, normalised batch by
+    batch and task by task, and P = V V^T with the eigenvectors V of the smallest eigenvalues of M, whose sum is
+    below `rho` of all. A change D [out, in] of a matrix becomes D P, so that X (D P)^T = 0 for inputs X without part
+    in V. Published is the projection of the gradient (`project` "gradient"); it does not bind the step, since
+    AdamW divides each entry by a scale of its own. Here the step itself is projected.
+    """
+
+    options = {"pictures": 1000, "alpha": 1.0, "beta": 0.75, "rho": 0.15, "project": "step", "lr": 0.0}
+    #: pictures: as many as GIFT draws for a task. mini: `lr` is the one that all methods share.
+    presets = {"mini": {"pictures": 256, "lr": 1e-3}, "colab": {"pictures": 50}}
+
+    def __init__(self, *args):
+        self.M: dict[str, Tensor] = {}
+        super().__init__(*args)
+        o = self.option
+        if o["project"] not in PROJECTS:
+            raise ConfigError(f"project cannot be {o['project']!r}; {nearest(o['project'], PROJECTS)}")
+        if o["pictures"] < 1 or not 0 < o["rho"] <= 1 or min(o["alpha"], o["beta"], o["lr"]) < 0:
+            raise ConfigError("gnsp needs pictures of 1 or more, rho in (0, 1], alpha, beta and lr of zero or more.")
+        self.pairs: Pairs | None = None
+        self.P: dict[str, Tensor] = {}
+        self.before: dict[str, Tensor] = {}
+
+    def parameters(self) -> dict[str, nn.Parameter]:
+        """All weights until a task is finished, then the projected ones."""
+        every = super().parameters()
+        return {n: p for n, p in every.items() if n in self.M} if self.M else every
+
+    def learning_rate(self, task: Task) -> float:
+        return self.option["lr"] or LEARNING_RATES.get(task.stands_for, 1e-5)
+
+    def before_task(self, task: Task, synthetic: SyntheticSet | None) -> None:
+        super().before_task(task, synthetic)
+        self.pairs = self.pairs or Pairs.of(self, self.option["pictures"])
+        trained = self.parameters()
+        for name, p in self.clip.trained().items():
+            p.requires_grad_(name in trained)
+        self.P = {name: null_space(M, self.option["rho"]) for name, M in self.M.items()}
+        self._hooks = []
+        if self.option["project"] == "gradient":
+            self._hooks = [trained[n].register_post_accumulate_grad_hook(partial(self._project, n)) for n in self.P]
+
+    def preserve(self, batch: Batch) -> Terms:
+        """alpha CD and beta ITA on the public pairs of a step."""
+        if self.option["project"] == "step":
+            parameters = self.parameters()
+            self.before = {n: parameters[n].detach().clone() for n in self.P}
+        e, o, pairs = self.experiment, self.option, self.pairs
+        draw = Shuffle(len(pairs.prompt_of), e.batch_size, partial(seeded, e.seed, self.task_index, "reference"))
+        which = draw(batch.step).to(self.resources.device)
+        prompts = pairs.prompt_of[which]
+        images = encode_images(self.model, self.clip.preprocess.eval(pairs.pictures[which]))
+        distinct, place = torch.unique(prompts, return_inverse=True)
+        texts = encode_texts(self.model, pairs.tokens[distinct])[place]
+        M = losses.similarity(images, texts, self.scale)
+        M_teacher = losses.similarity(pairs.teacher.images[which], pairs.teacher.texts[prompts], self.scale)
+        cd = losses.contrastive_distillation(M_teacher, M, e.temperature)
+        return {
+            "cd": o["alpha"] * cd,
+            "ita": o["beta"] * losses.image_text_alignment(M, prompts, e.label_smoothing),
+        }
+
+    @torch.no_grad()
+    def after_step(self, step: int) -> None:
+        """W <- W_before + (W - W_before) P."""
+        parameters = self.parameters()
+        for name, old in self.before.items():
+            p = parameters[name]
+            p.copy_(old + projected(name, p - old, self.P[name]))
+
+    @torch.no_grad()
+    def _project(self, name: str, p: nn.Parameter) -> None:
+        p.grad.copy_(projected(name, p.grad, self.P[name]))
+
+    @torch.no_grad()
+    def after_task(self, task: Task) -> None:
+        """Remember what the task's pictures let each projected layer read, as X^T X."""
+        for hook in self._hooks:
+            hook.remove()
+        self.model.requires_grad_(True)
+        self.before, grams = {}, {}
+        for inputs in layer_inputs.of_all(self.model, task.train.images, self.clip.preprocess, self.resources):
+            images_only = ((n, X) for n, X in inputs if n.startswith("visual."))
+            layer_inputs.gram(images_only, grams, PROJECTED, each=1.0)
+        for name, G in grams.items():
+            G = (G / G.norm()).float()
+            self.M[name] = self.M[name] + G if name in self.M else G
+
+    def state(self) -> dict[str, Tensor]:
+        return {f"M/{n}": M for n, M in self.M.items()}
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        device = self.resources.device
+        self.M = {k.removeprefix("M/"): t.to(device, copy=True) for k, t in state.items() if k.startswith("M/")}
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Public pictures with prompts, and the pre-trained model's answers to both."""
+
+    pictures: UInt8[Tensor, "n 3 s s"]
+    prompt_of: Int64[Tensor, " n"]
+    tokens: Int64[Tensor, "k l"]
+    teacher: Teacher
+
+    @classmethod
+    def of(cls, method: Method, n: int) -> "Pairs":
+        resources, prompts = method.resources, method.resources.reference_prompts(n)
+        pictures = squares(resources.reference_images(n), method.clip.preprocess, resources)
+        distinct = sorted(set(prompts))
+        place = {p: i for i, p in enumerate(distinct)}
+        prompt_of = torch.tensor([place[p] for p in prompts], device=resources.device)
+        tokens = method.clip.tokenize(distinct).to(resources.device)
+        with borrowed(method.clip.trained(), method.initial):
+            teacher = Teacher.of(method.clip, TensorImages(pictures), tokens, resources)
+        return cls(pictures, prompt_of, tokens, teacher)
+
+
+def null_space(M: Float[Tensor, "i i"], rho: float) -> Float[Tensor, "i i"]:
+    """P = V V^T: V are the eigenvectors of M with the smallest eigenvalues, whose sum is below `rho` of all."""
+    values, vectors = torch.linalg.eigh(M.double())
+    values = values.clamp(min=0)
+    V = vectors[:, : int((values.cumsum(0) < rho * values.sum()).sum())]
+    return (V @ V.T).float()
+
+
+def projected(name: str, D: Float[Tensor, "..."], P: Float[Tensor, "i i"]) -> Float[Tensor, "..."]:
+    """A change without what finished tasks read: a matrix is [out, in], but `visual.proj` [in, out]."""
+    return P @ D if name == "visual.proj" else D @ P
