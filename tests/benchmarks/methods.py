@@ -16,7 +16,7 @@ import torch
 
 from gift_lib import methods, results, training
 from gift_lib.config import experiment
-from gift_lib.evaluation import evaluate
+from gift_lib.evaluation import evaluate_openly
 from gift_lib.files import write_json
 from gift_lib.methods.base import Resources
 from gift_lib.tasks import TensorImages
@@ -60,7 +60,7 @@ def sequence(name: str, tasks: int, steps: int, device: str) -> None:
     for t, phase in enumerate(method.phases(data)):
         given = synthetic if method.uses_synthetic else None
         training.fit(method, t, phase, given, Runtime(device, progress=False), Progress(), lambda **_: None)
-        evaluate(method, data)
+        evaluate_openly(method, data, data[: t + 1])
 
 
 def measure(name: str, tasks: int, steps: int, device: str) -> tuple[float, float]:
