@@ -162,11 +162,12 @@ def test_reference_pictures_show_concepts_only_and_captions_repeat():
 
 
 def test_reference_prompts_say_what_the_reference_pictures_show():
-    prompts = mini.reference_prompts(102, 0)
-    assert prompts[0] == prompts[100] == f"a photo of a {mini.CONCEPTS[0]}." and prompts[1] != prompts[0]
-    drawn = mini.web.picture(mini.web._CONCEPT_ENTRIES[1], mini.web.generator("reference", 0, 101))
-    assert prompts[101] == mini.web._CONCEPT_ENTRIES[1].prompt
-    assert torch.equal(mini.reference_images(102, 0).pixels[101], torch.from_numpy(drawn).permute(2, 0, 1))
+    count = len(mini.CONCEPTS)
+    prompts = mini.reference_prompts(count + 2, 0)
+    assert prompts[0] == prompts[count] == f"a photo of a {mini.CONCEPTS[0]}." and prompts[1] != prompts[0]
+    drawn = mini.web.picture(mini.web._CONCEPT_ENTRIES[1], mini.web.generator("reference", 0, count + 1))
+    assert prompts[-1] == mini.web._CONCEPT_ENTRIES[1].prompt
+    assert torch.equal(mini.reference_images(count + 2, 0).pixels[-1], torch.from_numpy(drawn).permute(2, 0, 1))
 
 
 def test_reference_captions_name_no_class_of_any_task():
