@@ -94,6 +94,13 @@ def test_the_core_stays_small():
     assert all(lines < 3000 for lines in sizes.values()), sizes
 
 
+def test_the_tests_mirror_the_houses():
+    tests = Path(__file__).parent
+    folders = {d.name for d in tests.iterdir() if any(d.glob("test_*.py"))}
+    assert folders == {"data", "methods", "world", "runs", "book"}
+    assert all((ROOT / folder / "__init__.py").is_file() for folder in folders)
+
+
 def _lines(path: Path) -> int:
     return len(path.read_text(encoding="utf-8").splitlines())
 

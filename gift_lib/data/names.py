@@ -1,7 +1,7 @@
 """Class names and prompt templates of the eleven MTIL data sets, as CLIP publishes them with MTIL's differences.
 
 They are shipped because they are part of the protocol: prompts to the generator are drawn from them, so
-one letter changes every picture that follows. tests/test_names.py proves them against the SHA-256 digests
+one letter changes every picture that follows. tests/data/test_names.py proves them against the SHA-256 digests
 of the published prompt lists, all eleven tasks of both orders. `{c}` in a template takes the class name.
 """
 
