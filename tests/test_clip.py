@@ -21,8 +21,10 @@ from gift_lib.clip import (
     encode_texts,
     gradient_checkpointing,
     load,
+    loading,
     prefix_tree,
     save_checkpoint,
+    towers,
 )
 from gift_lib.data.transforms import Preprocess
 from gift_lib.errors import ConfigError, DataError
@@ -185,7 +187,7 @@ OTHERS = {
 @pytest.mark.parametrize("other", OTHERS)
 def test_other_towers_run_through_open_clips_own_code_and_say_so(other, caplog):
     clip = tiny(**OTHERS[other])
-    clip_module._note.cache_clear()
+    towers._note.cache_clear()
     tokens, x = clip.tokenize(PROMPTS), torch.randn(2, 3, 32, 32)
     with caplog.at_level(logging.INFO, "gift_lib.clip"):
         texts, images = encode_texts(clip.model, tokens), encode_images(clip.model, x)
@@ -354,7 +356,7 @@ def test_a_precision_that_does_not_exist():
 
 
 def test_a_scale_model_that_was_not_made(tmp_path, monkeypatch):
-    monkeypatch.setattr(clip_module, "WEIGHTS", tmp_path)
+    monkeypatch.setattr(loading, "WEIGHTS", tmp_path)
     with pytest.raises(DataError, match="make world"):
         load("mini-7")
 

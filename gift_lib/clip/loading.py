@@ -1,0 +1,189 @@
+"""CLIP from a name or a folder, and back into a folder that open_clip reads too."""
+
+import copy
+import difflib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import open_clip
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from gift_lib.clip.model import Clip
+from gift_lib.data.transforms import CLIP_MEAN, CLIP_STD, Preprocess
+from gift_lib.errors import ConfigError, DataError, nearest
+from gift_lib.files import atomic_write, digest, file_digest, make_folder, read_json, write_json
+
+WEIGHTS = Path(__file__).parents[1] / "weights" / "mini"
+CONFIG_FILE = "open_clip_config.json"
+WEIGHTS_FILE = "open_clip_model.safetensors"
+
+
+def load(name: str = "mini", device: str | torch.device = "cpu", precision: str = "fp32") -> Clip:
+    """A CLIP by name, in eval mode, weights in float32 (`precision` is that of `Clip.autocast`).
+
+    - "mini", "mini-1", ...: the scale model and its further pre-trainings;
+    - a folder with open_clip_config.json, open_clip_model.safetensors and, for a tokenizer of its own,
+      tokenizer files in it, in `tokenizer/` or in `../tokenizer/`;
+    - "<architecture>/<pretrained>" of open_clip, e.g. "ViT-B-16-quickgelu/openai";
+    - "<architecture>/random" or "<architecture>/random-<seed>": open_clip's random start.
+
+    Raises ConfigError for names that do not exist and for the QuickGELU trap, DataError for files that
+    are missing, broken or of another shape, and for weights that cannot be fetched.
+    """
+    if precision not in ("fp32", "bf16", "fp16"):
+        raise ConfigError(f"precision cannot be {precision!r}; {nearest(str(precision), ('fp32', 'bf16', 'fp16'))}")
+    if name == "mini" or name.removeprefix("mini-").isdigit():
+        clip = _load_folder(WEIGHTS / name.replace("mini", "clip", 1), name, "Run `make world` to make it.")
+    elif Path(name).is_dir():
+        clip = _load_folder(Path(name), name, "Copy the whole folder again.")
+    else:
+        clip = _load_open_clip(name)
+    clip.model.to(device).eval()
+    clip.precision = precision
+    return clip
+
+
+def _load_folder(folder: Path, name: str, remedy: str) -> Clip:
+    config = read_json(folder / CONFIG_FILE) if folder.is_dir() else None
+    if config is None:
+        raise DataError(f"the CLIP folder {folder} does not exist. {remedy}")
+    if not isinstance(config, dict) or "model_cfg" not in config:
+        raise DataError(f"{folder / CONFIG_FILE} has no 'model_cfg'. {remedy}")
+    path = folder / WEIGHTS_FILE
+    digest, expected = _digest_of(path, remedy), config.get("weights_sha256", "")
+    if expected and not expected.startswith(digest):
+        raise DataError(f"{path} is not the file that {CONFIG_FILE} describes (SHA-256 {digest}...). {remedy}")
+    model = _build(config["model_cfg"], f"{folder / CONFIG_FILE} describes no CLIP that open_clip can build", remedy)
+    _fill(model, _read_weights(path, remedy), path, remedy)
+    preprocess = _preprocess(model, config.get("preprocess_cfg", {}))
+    return Clip(model, _tokenizer(folder, config["model_cfg"]), preprocess, name, digest, config["model_cfg"])
+
+
+def _digest_of(path: Path, remedy: str) -> str:
+    try:
+        return file_digest(path)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}. {remedy}") from error
+
+
+def _read_weights(path: Path, remedy: str) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise DataError(f"{path} is truncated or no safetensors file ({error}). {remedy}") from error
+
+
+def _build(config: Mapping[str, Any], problem: str, remedy: str) -> nn.Module:
+    """An open_clip model with random weights from the current random state."""
+    config = {k: v for k, v in copy.deepcopy(dict(config)).items() if k != "custom_text"}
+    other = "hf_model_name" in config.get("text_cfg", {}) or "timm_model_name" in config.get("vision_cfg", {})
+    try:
+        return (open_clip.CustomTextCLIP if other else open_clip.CLIP)(**config)
+    except (TypeError, ValueError, KeyError, RuntimeError, AssertionError) as error:
+        raise DataError(f"{problem} ({error}). {remedy}") from error
+
+
+def _fill(model: nn.Module, weights: Mapping[str, Tensor], path: Path, remedy: str) -> None:
+    """Copy weights (any float type) into the model; a DataError that names the first that does not fit."""
+    own = model.state_dict()
+    wrong = [n for n in own if n not in weights] + [n for n in weights if n not in own]
+    wrong += [n for n in own if n in weights and own[n].shape != weights[n].shape]
+    if wrong:
+        raise DataError(
+            f"{path} does not fit {CONFIG_FILE}: {len(wrong)} tensors are missing, unknown or of another shape, "
+            f"first {wrong[0]!r}. {remedy}"
+        )
+    if not all(w.isfinite().all() for w in weights.values()):
+        raise DataError(f"{path} holds weights that are not finite. {remedy}")
+    model.load_state_dict(weights)
+
+
+def _preprocess(model: nn.Module, config: Mapping[str, Any]) -> Preprocess:
+    size = model.visual.image_size
+    size = size if isinstance(size, int) else size[0]
+    return Preprocess(size, tuple(config.get("mean", CLIP_MEAN)), tuple(config.get("std", CLIP_STD)))
+
+
+def _tokenizer(folder: Path | None, config: Mapping[str, Any]) -> Callable[[list[str]], Tensor]:
+    """The folder's own tokenizer through open_clip's wrapper, else open_clip's SimpleTokenizer."""
+    text = config.get("text_cfg", {})
+    length = text.get("context_length", 77)
+    own = text.get("hf_tokenizer_name") or text.get("vocab_size", 49408) != 49408
+    if folder is None or not own:
+        return open_clip.SimpleTokenizer(context_length=length)
+    for place in (folder, folder / "tokenizer", folder.parent / "tokenizer"):
+        if (place / "tokenizer.json").is_file():
+            return open_clip.tokenizer.HFTokenizer(str(place), length, **text.get("tokenizer_kwargs") or {})
+    raise DataError(f"{folder} has no tokenizer.json. Put the tokenizer's files into {folder / 'tokenizer'}.")
+
+
+def _load_open_clip(name: str) -> Clip:
+    arch, _, tag = name.partition("/")
+    config = open_clip.get_model_config(arch) if arch in open_clip.list_models() else None
+    if config is None:
+        close = difflib.get_close_matches(arch, [*open_clip.list_models(), "mini"], n=1)
+        hint = f"did you mean {close[0]!r}?" if close else "give 'mini', an existing folder or '<arch>/<weights>'."
+        raise ConfigError(f"{name!r} is neither a folder nor a CLIP that open_clip knows; {hint}")
+    if tag == "random" or tag.removeprefix("random-").isdigit():
+        seed = int(tag.removeprefix("random").removeprefix("-") or 0)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            model = _build(config, f"open_clip cannot build {arch}", "Choose another architecture.")
+        return Clip(model, open_clip.get_tokenizer(arch), _preprocess(model, {}), name, digest([arch, seed]), config)
+    known = _pretrained(arch, tag, config)
+    path = _fetch(arch, tag, known)
+    model = _build(config, f"open_clip cannot build {arch}", "Choose another architecture.")
+    open_clip.load_checkpoint(model, str(path), weights_only=True)
+    return Clip(model, open_clip.get_tokenizer(arch), _preprocess(model, known), name, file_digest(path), config)
+
+
+def _pretrained(arch: str, tag: str, config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """open_clip's entry for the tag; a ConfigError where it does not exist or where QuickGELU disagrees."""
+    known = open_clip.get_pretrained_cfg(arch, tag)
+    if not known:
+        tags = ["random", *open_clip.list_pretrained_tags_by_model(arch)]
+        raise ConfigError(f"{arch} has no weights {tag!r}; {nearest(tag, tags)}")
+    quick = bool(known.get("quick_gelu", False))
+    if quick != bool(config.get("quick_gelu", False)):
+        right = f"{arch}-quickgelu" if quick else arch.removesuffix("-quickgelu")
+        raise ConfigError(
+            f"the weights of {arch}/{tag} were trained with{'' if quick else 'out'} QuickGELU and {arch} would run "
+            f"them with the other activation, so that every number is silently wrong: use '{right}/{tag}'."
+        )
+    return known
+
+
+def _fetch(arch: str, tag: str, known: Mapping[str, Any]) -> Path:
+    """The weights' file from open_clip's cache or the network."""
+    source = known.get("hf_hub") or known.get("url")
+    try:
+        return Path(open_clip.download_pretrained(dict(known)))
+    except Exception as error:  # whatever the hub client or urllib raise
+        raise DataError(
+            f"the weights {arch}/{tag} could not be fetched from {source} ({type(error).__name__}). Download "
+            f"{WEIGHTS_FILE} and {CONFIG_FILE} from https://huggingface.co/{str(source).strip('/')} on a machine with "
+            "a network, put both into one folder and give that folder as the model."
+        ) from error
+
+
+def save_checkpoint(clip: Clip, folder: str | Path, dtype: torch.dtype = torch.float32) -> Path:
+    """Write a folder that `load` and open_clip ("local-dir:<folder>") both load: the config, which
+    carries the weights' SHA-256, goes last.
+
+    Raises DataError where the folder cannot be made or the disk is full.
+    """
+    folder = make_folder(folder)
+    weights = {n: t.detach().to("cpu", dtype).contiguous() for n, t in clip.model.state_dict().items()}
+    if hasattr(clip.tokenize, "save_pretrained"):
+        clip.tokenize.save_pretrained(folder)
+    with atomic_write(folder / WEIGHTS_FILE) as temporary:
+        save_file(weights, temporary, metadata={"format": "pt"})
+    preprocess = {"size": clip.preprocess.size, "mean": clip.preprocess.mean, "std": clip.preprocess.std}
+    preprocess |= {"mode": "RGB", "interpolation": "bicubic", "resize_mode": "shortest"}
+    description = {"model_cfg": dict(clip.config), "preprocess_cfg": preprocess}
+    write_json(folder / CONFIG_FILE, description | {"weights_sha256": file_digest(folder / WEIGHTS_FILE, 64)})
+    return folder
