@@ -42,6 +42,7 @@ __all__ = [
     "Painter",
     "PipelineSpec",
     "Sampler",
+    "Source",
     "SyntheticSet",
     "draws",
     "early_folder",
@@ -89,19 +90,32 @@ def generate(
     return SyntheticSet(prompts, seeds, TensorImages(torch.stack([found[d] for d in draws])), asdict(sampler))
 
 
-def synthesize(e: Experiment, prompts: Sequence[str], counts: Mapping[str, int], runtime: Any) -> SyntheticSet:
-    """The synthetic set of one task of an experiment; `counts` are the prompts of the tasks before.
+class Source:
+    """The synthetic sets of an experiment: how they are made is looked up once, then each task asks once.
 
     `runtime` says where (device, cache, workers, progress, data_dir). With synthetic_source "real" the
     pictures are the scale's own real ones of the same prompts and seeds, as a reference.
     """
-    wanted = draws(prompts, e.pictures_seed, counts)
-    if e.synthetic_source == "real":
-        seeds = [d.seed for d in wanted]
-        pixels = data.real_pictures(e, list(prompts), seeds, runtime.data_dir)
-        return SyntheticSet(tuple(prompts), tuple(seeds), TensorImages(pixels), {})
-    spec = PipelineSpec.of(e, runtime.device)
-    return generate(spec, wanted, sampler_of(e, spec), runtime.cache, runtime.workers, runtime.progress)
+
+    def __init__(self, e: Experiment, runtime: Any):
+        self.e, self.runtime = e, runtime
+        if e.synthetic_source != "real":
+            self.spec = PipelineSpec.of(e, runtime.device)
+            self.sampler = sampler_of(e, self.spec)
+
+    def __call__(self, prompts: Sequence[str], counts: Mapping[str, int]) -> SyntheticSet:
+        """The set of one task; `counts` are the prompts of the tasks before."""
+        wanted, where = draws(prompts, self.e.pictures_seed, counts), self.runtime
+        if self.e.synthetic_source == "real":
+            seeds = [d.seed for d in wanted]
+            pixels = data.real_pictures(self.e, list(prompts), seeds, where.data_dir)
+            return SyntheticSet(tuple(prompts), tuple(seeds), TensorImages(pixels), {})
+        return generate(self.spec, wanted, self.sampler, where.cache, where.workers, where.progress)
+
+
+def synthesize(e: Experiment, prompts: Sequence[str], counts: Mapping[str, int], runtime: Any) -> SyntheticSet:
+    """The synthetic set of a single task of an experiment (`Source`)."""
+    return Source(e, runtime)(prompts, counts)
 
 
 def sampler_of(e: Experiment, spec: PipelineSpec) -> Sampler:

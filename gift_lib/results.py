@@ -5,6 +5,8 @@ import platform
 import resource
 import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,34 +25,44 @@ Record = dict[str, Any]
 PACKAGES = ("torch", "torchvision", "open_clip_torch", "diffusers", "transformers", "numpy", "pillow", "scikit-learn")
 
 
-def key(experiment: Experiment, identity: Mapping[str, str]) -> str:
-    """The digest of config and identity (world, weights, numerics): what makes a record current."""
-    return digest({"config": experiment.to_dict(), "identity": dict(identity)})
+@dataclass(frozen=True, eq=False)
+class Address:
+    """What makes a run's record current, digested once: its experiment, and the identity of what it is made from."""
+
+    experiment: Experiment
+    identity: Mapping[str, Any]
+
+    @cached_property
+    def key(self) -> str:
+        """16 hex digits of config and identity (world, weights, numerics)."""
+        return digest({"config": self.experiment.to_dict(), "identity": dict(self.identity)})
+
+    def path(self, folder: str | Path) -> Path:
+        """Where the record lives: `<folder>/<scale>/<method>-<order>-s<seed>-<key>.json`."""
+        e = self.experiment
+        return _path(folder, e.scale, e.method, e.order, e.seed, self.key)
+
+    def find(self, folder: str | Path) -> Record | None:
+        """The current record, verified, or None."""
+        path = self.path(folder)
+        return read(path) if path.exists() else None
+
+    def record(self, result: Mapping, run: Mapping) -> Record:
+        """A record. `result` is what must repeat to the byte; `run` holds times, memory and versions."""
+        return {
+            "schema": SCHEMA,
+            "config": self.experiment.to_dict(),
+            "digest": self.experiment.digest,
+            "key": self.key,
+            "identity": dict(self.identity),
+            "result": dict(result),
+            "run": dict(run),
+        }
 
 
 def identity(world: str, clip: str, pipeline: str) -> dict[str, Any]:
     """The hashes of world and weights, and the library's numerics version."""
     return {"world": world, "clip": clip, "pipeline": pipeline, "numerics": NUMERICS_VERSION}
-
-
-def path_of(folder: str | Path, experiment: Experiment, identity: Mapping[str, str]) -> Path:
-    """Where a record lives: `<folder>/<scale>/<method>-<order>-s<seed>-<key>.json`."""
-    e = experiment
-    order = e.order if e.order in ("I", "II") else "custom"
-    return Path(folder) / e.scale / f"{e.method}-{order}-s{e.seed}-{key(e, identity)}.json"
-
-
-def make(experiment: Experiment, identity: Mapping[str, str], result: Mapping, run: Mapping) -> Record:
-    """A record. `result` is what must repeat to the byte; `run` holds times, memory and versions."""
-    return {
-        "schema": SCHEMA,
-        "config": experiment.to_dict(),
-        "digest": experiment.digest,
-        "key": key(experiment, identity),
-        "identity": dict(identity),
-        "result": dict(result),
-        "run": dict(run),
-    }
 
 
 def write(record: Record, folder: str | Path) -> Path:
@@ -61,8 +73,13 @@ def write(record: Record, folder: str | Path) -> Path:
 
 
 def place_of(folder: str | Path, record: Record) -> Path:
-    """`path_of` a record that is there."""
-    return path_of(folder, from_dict(record["config"]), record["identity"])
+    """`Address.path` of a record that is there, from what it says of itself."""
+    c = record["config"]
+    return _path(folder, c["scale"], c["method"], c["order"], c["seed"], record["key"])
+
+
+def _path(folder: str | Path, scale: str, method: str, order: str, seed: int, key: str) -> Path:
+    return Path(folder) / scale / f"{method}-{order if order in ('I', 'II') else 'custom'}-s{seed}-{key}.json"
 
 
 def form_of(record: Record) -> str:
@@ -76,7 +93,7 @@ def read(path: str | Path) -> Record:
     if not isinstance(record, dict) or record.get("schema") != SCHEMA:
         raise DataError(f"{path} is not a record of schema {SCHEMA}: delete it and run its experiment again.")
     try:
-        made_by = key(from_dict(record["config"]), record["identity"])
+        made_by = Address(from_dict(record["config"]), record["identity"]).key
         final = metrics.final_row(record["result"]["R"], form_of(record))
         complete = len(final) == len(record["result"]["tasks"]) == len(record["result"]["zero_shot"])
         metrics.open_summary(record["result"])
@@ -85,12 +102,6 @@ def read(path: str | Path) -> Record:
     if made_by != record.get("key") or not complete:
         raise DataError(f"{path} does not agree with its own key: delete it and run its experiment again.")
     return record
-
-
-def find(folder: str | Path, experiment: Experiment, identity: Mapping[str, str]) -> Record | None:
-    """The current record of an experiment, or None."""
-    path = path_of(folder, experiment, identity)
-    return read(path) if path.exists() else None
 
 
 def read_all(folder: str | Path) -> list[Record]:

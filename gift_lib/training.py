@@ -17,13 +17,14 @@ from tqdm.auto import tqdm
 from gift_lib import checkpoint, data, methods, results
 from gift_lib.clip import gradient_checkpointing
 from gift_lib.clip import load as load_clip
+from gift_lib.clip import weights_digest as clip_digest
 from gift_lib.config import Experiment
 from gift_lib.data.cache import train_view
 from gift_lib.device import ahead, deterministic, find_device, warn_of_emulation
 from gift_lib.errors import NumericsError
 from gift_lib.evaluation import Row, evaluate_openly
 from gift_lib.files import cache_root
-from gift_lib.generate import SyntheticSet, synthesize, weights_digest
+from gift_lib.generate import Source, SyntheticSet, weights_digest
 from gift_lib.methods.base import Batch, Method, Resources, Shuffle, Terms, seeded
 from gift_lib.pool import prompt_stream
 from gift_lib.tasks import Task
@@ -87,14 +88,14 @@ def run(experiment: Experiment, runtime: Runtime = LOCAL, results_dir: str | Pat
     Raises ConfigError, DataError or NumericsError with the remedy; what was done is kept.
     """
     methods.check(experiment)
-    identity = identity_of(experiment, runtime)
-    state = state_of(results.key(experiment, identity), runtime)
-    known = results.find(results_dir, experiment, identity) if results_dir else None
+    address = results.Address(experiment, identity_of(experiment, runtime))
+    state = state_of(address.key, runtime)
+    known = address.find(results_dir) if results_dir else None
     if known:
         checkpoint.discard(state)  # left by a run killed after its record was written
         return known
     with checkpoint.workplace(state) as folder, numerics(runtime.device):
-        record = _run(experiment, runtime, identity, folder / "state.safetensors")
+        record = _run(address, runtime, folder / "state.safetensors")
         if results_dir:
             results.write(record, results_dir)
     return record
@@ -110,15 +111,16 @@ def identity_of(experiment: Experiment, runtime: Runtime = LOCAL) -> dict[str, A
     generates = methods.find(experiment.method).uses_synthetic and experiment.synthetic_source == "diffusion"
     return results.identity(
         world=data.world_hash(experiment, runtime.data_dir),
-        clip=load_clip(experiment.model).digest,
+        clip=clip_digest(experiment.model),
         pipeline=weights_digest(experiment.pipeline) if generates else "",
     )
 
 
-def _run(e: Experiment, runtime: Runtime, identity: dict, state: Path) -> results.Record:
-    started, stages, cpu = time.perf_counter(), Counter(), Counter()
+def _run(address: results.Address, runtime: Runtime, state: Path) -> results.Record:
+    e, started, stages, cpu = address.experiment, time.perf_counter(), Counter(), Counter()
     tasks = data.load_tasks(e, runtime.data_dir, runtime.cache_dir)
     method = build_method(e, runtime, len(tasks))
+    source = Source(e, runtime) if method.uses_synthetic else None
     saved = checkpoint.load(state)
     done = _restore(method, saved) if saved else Progress()
     if not done.zero_shot:
@@ -129,7 +131,7 @@ def _run(e: Experiment, runtime: Runtime, identity: dict, state: Path) -> result
     for t, (task, prompts) in enumerate(zip(method.phases(tasks), prompt_stream(e, tasks), strict=False)):
         if t >= len(done.R):
             with _timed("generate", stages, cpu):
-                synthetic = synthesize(e, prompts, counts, runtime) if method.uses_synthetic else None
+                synthetic = source(prompts, counts) if source else None
             with _timed("fit", stages, cpu):
                 fit(method, t, task, synthetic, runtime, done, partial(_save, state, method, done))
             with _timed("evaluate", stages, cpu):
@@ -142,7 +144,7 @@ def _run(e: Experiment, runtime: Runtime, identity: dict, state: Path) -> result
                  "cpu_stages": dict(cpu), "resumed": bool(saved),
                  "peak_memory_bytes": results.peak_memory_bytes(runtime.device),
                  **results.environment(runtime.device)}  # fmt: skip
-    return results.make(e, identity, _result(tasks, method, done), run_block)
+    return address.record(_result(tasks, method, done), run_block)
 
 
 def learned(method: Method, tasks: list[Task], t: int) -> list[Task]:

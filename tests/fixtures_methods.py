@@ -2,6 +2,7 @@
 
 import zlib
 from dataclasses import dataclass, field
+from functools import partial
 
 import open_clip
 import pytest
@@ -151,7 +152,7 @@ def world(monkeypatch, tmp_path):
     monkeypatch.setattr(data, "load_tasks", load_tasks)
     monkeypatch.setattr(training, "identity_of", lambda e, runtime: {"world": "tiny"})
     monkeypatch.setattr(training, "build_method", build)
-    monkeypatch.setattr(training, "synthesize", synthesize)
+    monkeypatch.setattr(training, "Source", lambda e, runtime: partial(synthesize, e, runtime=runtime))
     return w
 
 

@@ -24,7 +24,7 @@ def record(e: Experiment, level: float = 60.0, noise: float = 0.5, **changes) ->
     identity |= {k: v for k, v in changes.items() if k in identity}
     result = {"form": FORMS.get(e.method, "continual"), "tasks": TASKS, "R": R.tolist()}
     result |= {"zero_shot": [50.0] * len(TASKS), "losses": {}, "synthetic": []}
-    return results.make(e, identity, result, run)
+    return results.Address(e, identity).record(result, run)
 
 
 def sweep_records(name: str, level: Callable[[str], float | None], noise: float = 0.5) -> list[dict]:

@@ -435,3 +435,15 @@ def test_empty_batches_are_one_clear_error():
         encode_texts(clip.model, clip.tokenize([]))
     with pytest.raises(DataError, match="no image"):
         encode_images(clip.model, torch.zeros(0, 3, 32, 32))
+
+
+def test_a_digest_is_known_without_building_the_model(monkeypatch, saved):
+    _, folder = saved
+    names = ("mini", "mini-1", str(folder), "ViT-S-32/random", "ViT-S-32/random-3")
+    built = [load(name).digest for name in names]
+    monkeypatch.setattr(loading, "_build", None)
+    assert [loading.weights_digest(name) for name in names] == built
+    assert len(set(built)) == 5
+    for wrong, error in (("ViT-S-32/no", ConfigError), ("no", ConfigError), ("mini-77", DataError)):
+        with pytest.raises(error):
+            loading.weights_digest(wrong)

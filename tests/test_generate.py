@@ -567,6 +567,18 @@ def test_synthesize_draws_what_the_experiment_says(folder, tmp_path):
     assert (made.sampler["steps"], made.sampler["guidance"], made.sampler["scheduler"]) == (1, 1.0, "dpm++")
 
 
+def test_a_run_looks_its_pipeline_up_once(folder, tmp_path, monkeypatch):
+    looked = Counter()
+    found = pipelines.find_pipeline
+    monkeypatch.setattr(pipelines, "find_pipeline", lambda name: looked.update([name]) or found(name))
+    e = experiment(pipeline=str(folder), denoising_steps=1, guidance_scale=1)
+    source = g.Source(e, runtime(tmp_path))
+    sets = [source(PROMPTS[:2], Counter()), source(PROMPTS[:2], Counter(PROMPTS[:2]))]
+    assert looked == {str(folder): 1}
+    again = [g.synthesize(e, PROMPTS[:2], counts, runtime(tmp_path)) for counts in (Counter(), Counter(PROMPTS[:2]))]
+    assert [s.digest for s in sets] == [s.digest for s in again] and sets[0].digest != sets[1].digest
+
+
 def test_real_pictures_stand_in(monkeypatch, tmp_path):
     pixels = torch.randint(0, 255, (2, 3, 4, 4), dtype=torch.uint8)
     monkeypatch.setattr(data, "real_pictures", lambda e, prompts, seeds, folder: pixels, raising=False)

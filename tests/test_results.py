@@ -25,10 +25,10 @@ def test_find_knows_config_world_weights_and_numerics(tmp_path):
     e = experiment(seed=3)
     r = record(e)
     results.write(r, tmp_path)
-    assert results.find(tmp_path, e, r["identity"]) == r
-    assert results.find(tmp_path, e.replace(seed=4), r["identity"]) is None
+    assert results.Address(e, r["identity"]).find(tmp_path) == r
+    assert results.Address(e.replace(seed=4), r["identity"]).find(tmp_path) is None
     for part in ("world", "clip", "pipeline", "numerics"):
-        assert results.find(tmp_path, e, {**r["identity"], part: "another"}) is None
+        assert results.Address(e, {**r["identity"], part: "another"}).find(tmp_path) is None
 
 
 def edited(path, change):

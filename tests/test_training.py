@@ -278,7 +278,7 @@ def test_a_set_smaller_than_a_batch_is_the_batch():
 
 def test_two_processes_on_one_run(runtime):
     e = experiment(method="zero-shot", seed=108, **SMALL)
-    state = runtime.cache / "runs" / results.key(e, training.identity_of(e))
+    state = runtime.cache / "runs" / results.Address(e, training.identity_of(e)).key
     with (
         pytest.raises(GiftError, match="another process"),
         checkpoint.workplace(state),

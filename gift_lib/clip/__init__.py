@@ -4,7 +4,7 @@
 from and to files.
 """
 
-from gift_lib.clip.loading import CONFIG_FILE, WEIGHTS, WEIGHTS_FILE, load, save_checkpoint
+from gift_lib.clip.loading import CONFIG_FILE, WEIGHTS, WEIGHTS_FILE, load, save_checkpoint, weights_digest
 from gift_lib.clip.model import Clip, classifier, clone, gradient_checkpointing
 from gift_lib.clip.towers import (
     PrefixTree,
@@ -35,4 +35,5 @@ __all__ = [
     "patch_tokens",
     "prefix_tree",
     "save_checkpoint",
+    "weights_digest",
 ]

@@ -36,15 +36,36 @@ def load(name: str = "mini", device: str | torch.device = "cpu", precision: str 
     """
     if precision not in ("fp32", "bf16", "fp16"):
         raise ConfigError(f"precision cannot be {precision!r}; {nearest(str(precision), ('fp32', 'bf16', 'fp16'))}")
-    if name == "mini" or name.removeprefix("mini-").isdigit():
-        clip = _load_folder(WEIGHTS / name.replace("mini", "clip", 1), name, "Run `make world` to make it.")
-    elif Path(name).is_dir():
-        clip = _load_folder(Path(name), name, "Copy the whole folder again.")
-    else:
-        clip = _load_open_clip(name)
+    folder = _folder(name)
+    clip = _load_open_clip(name) if folder is None else _load_folder(folder, name, _remedy(name))
     clip.model.to(device).eval()
     clip.precision = precision
     return clip
+
+
+def weights_digest(name: str) -> str:
+    """The digest that `load` would give the CLIP of that name, without building it. Errors as `load`'s."""
+    if (folder := _folder(name)) is not None:
+        return _digest_of(folder / WEIGHTS_FILE, _remedy(name))
+    arch, tag, config = _architecture(name)
+    if (seed := _random_seed(tag)) is not None:
+        return digest([arch, seed])
+    return file_digest(_fetch(arch, tag, _pretrained(arch, tag, config)))
+
+
+def _is_mini(name: str) -> bool:
+    return name == "mini" or name.removeprefix("mini-").isdigit()
+
+
+def _folder(name: str) -> Path | None:
+    """The folder that a name stands for; None where it is one of open_clip's."""
+    if _is_mini(name):
+        return WEIGHTS / name.replace("mini", "clip", 1)
+    return Path(name) if Path(name).is_dir() else None
+
+
+def _remedy(name: str) -> str:
+    return "Run `make world` to make it." if _is_mini(name) else "Copy the whole folder again."
 
 
 def _load_folder(folder: Path, name: str, remedy: str) -> Clip:
@@ -122,14 +143,8 @@ def _tokenizer(folder: Path | None, config: Mapping[str, Any]) -> Callable[[list
 
 
 def _load_open_clip(name: str) -> Clip:
-    arch, _, tag = name.partition("/")
-    config = open_clip.get_model_config(arch) if arch in open_clip.list_models() else None
-    if config is None:
-        close = difflib.get_close_matches(arch, [*open_clip.list_models(), "mini"], n=1)
-        hint = f"did you mean {close[0]!r}?" if close else "give 'mini', an existing folder or '<arch>/<weights>'."
-        raise ConfigError(f"{name!r} is neither a folder nor a CLIP that open_clip knows; {hint}")
-    if tag == "random" or tag.removeprefix("random-").isdigit():
-        seed = int(tag.removeprefix("random").removeprefix("-") or 0)
+    arch, tag, config = _architecture(name)
+    if (seed := _random_seed(tag)) is not None:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             model = _build(config, f"open_clip cannot build {arch}", "Choose another architecture.")
@@ -139,6 +154,23 @@ def _load_open_clip(name: str) -> Clip:
     model = _build(config, f"open_clip cannot build {arch}", "Choose another architecture.")
     open_clip.load_checkpoint(model, str(path), weights_only=True)
     return Clip(model, open_clip.get_tokenizer(arch), _preprocess(model, known), name, file_digest(path), config)
+
+
+def _architecture(name: str) -> tuple[str, str, dict[str, Any]]:
+    """Architecture and weights' tag of "<arch>/<tag>", and open_clip's config; ConfigError for an unknown one."""
+    arch, _, tag = name.partition("/")
+    config = open_clip.get_model_config(arch) if arch in open_clip.list_models() else None
+    if config is None:
+        close = difflib.get_close_matches(arch, [*open_clip.list_models(), "mini"], n=1)
+        hint = f"did you mean {close[0]!r}?" if close else "give 'mini', an existing folder or '<arch>/<weights>'."
+        raise ConfigError(f"{name!r} is neither a folder nor a CLIP that open_clip knows; {hint}")
+    return arch, tag, config
+
+
+def _random_seed(tag: str) -> int | None:
+    """The seed of "random" (0) or "random-<seed>"; None for published weights."""
+    number = tag.removeprefix("random").removeprefix("-")
+    return int(number or 0) if tag == "random" or (tag.startswith("random-") and number.isdigit()) else None
 
 
 def _pretrained(arch: str, tag: str, config: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -1,10 +1,10 @@
-"""The pipeline that draws: where it is, whether it is whole, and how it is loaded."""
+"""The pipeline that draws: found by its name, loaded, checked, with its sampler."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -12,22 +12,15 @@ import diffusers
 import torch
 import transformers
 from diffusers import DDIMScheduler, DiffusionPipeline, DPMSolverMultistepScheduler, PNDMScheduler
-from safetensors import safe_open
 
 from gift_lib.config import CHOICES, Experiment
 from gift_lib.errors import ConfigError, DataError, nearest
-from gift_lib.files import cache_root, digest, file_digest, read_json
+from gift_lib.generation.folders import DENOISERS, MINI, PipelineFolder, early_folder
 from gift_lib.pictures import Sampler
 
-#: Where the shipped scale model's pipeline lies, in diffusers' layout.
-MINI = Path(__file__).parents[1] / "weights" / "mini" / "diffusion"
 #: Pictures per call of the pipeline. On one CPU core 8 is as fast per picture as 16 or 32.
 CHUNK = 8
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
-#: What the part that denoises may be called.
-DENOISERS = ("unet", "transformer")
-#: Parts of Stable Diffusion that draw nothing. The safety checker blackens pictures; black ones are replaced.
-UNUSED = ("safety_checker", "feature_extractor", "image_encoder")
 
 
 @dataclass(frozen=True)
@@ -38,6 +31,11 @@ class PipelineSpec:
     device: str = "cpu"
     precision: str = "fp32"
     compiled: bool = False
+
+    @cached_property
+    def folder(self) -> PipelineFolder:
+        """Its files, looked up once."""
+        return PipelineFolder(find_pipeline(self.name))
 
     def load(self) -> DiffusionPipeline:
         return load_pipeline(self.name, self.device, self.precision, self.compiled)
@@ -50,9 +48,8 @@ class PipelineSpec:
         _check(steps, guidance, scheduler, chunk, self.precision)
         if scheduler == "auto":
             scheduler = "pndm" if steps >= 50 else "dpm++"
-        folder = find_pipeline(self.name)
         return Sampler(
-            steps, float(guidance), scheduler, chunk, size or native_size(folder), weights_digest(self.name),
+            steps, float(guidance), scheduler, chunk, size or self.folder.native_size, self.folder.digest,
             self.precision, processor(self.device), self.compiled,
         )  # fmt: skip
 
@@ -64,11 +61,6 @@ class PipelineSpec:
         """
         compiled = device.startswith("cuda") and os.environ.get("GIFT_COMPILE", "0") not in ("", "0")
         return cls(e.pipeline, device, "fp32" if device == "cpu" else e.precision, compiled)
-
-
-def early_folder() -> Path:
-    """Where "mini-early" lies, the scale model's pipeline early in its training: it goes with one set of weights."""
-    return cache_root() / "weights" / f"mini-early-{weights_digest('mini')}"
 
 
 def find_pipeline(name: str) -> Path:
@@ -110,21 +102,20 @@ def load_pipeline(name: str, device: str = "cpu", precision: str = "fp32", compi
     `compiled` runs its UNet through torch.compile: worth it from some hundred pictures of 512 px on a GPU.
     Raises DataError where it is missing, broken or incomplete.
     """
-    folder = find_pipeline(name)
-    parts = _parts(folder)
-    files = [f for part in parts for f in _weight_files(part)]
-    without = {"safety_checker": None, "requires_safety_checker": False} if _lists_checker(folder) else {}
+    folder = PipelineFolder(find_pipeline(name))
+    has_checker = "safety_checker" in folder.index
+    without = {"safety_checker": None, "requires_safety_checker": False} if has_checker else {}
     try:
         with _without_bars():
             pipeline = DiffusionPipeline.from_pretrained(
-                folder, dtype=DTYPES[precision], use_safetensors=True, local_files_only=True,
-                variant="fp16" if any(".fp16." in f.name for f in files) else None, **without,
+                folder.path, dtype=DTYPES[precision], use_safetensors=True, local_files_only=True,
+                variant="fp16" if folder.half else None, **without,
             )  # fmt: skip
-        _check_complete(pipeline, parts)
+        _check_complete(pipeline, folder)
         pipeline.to(device, *([] if pipeline.dtype == DTYPES[precision] else [DTYPES[precision]]))
     except Exception as error:
         raise DataError(
-            f"the pipeline in {folder} cannot be loaded ({type(error).__name__}: {error}). "
+            f"the pipeline in {folder.path} cannot be loaded ({type(error).__name__}: {error}). "
             "Copy, download or train its files again."
         ) from error
     return ready(pipeline, device, compiled)
@@ -158,71 +149,25 @@ def ready(pipeline: DiffusionPipeline, device: str, compiled: bool) -> Diffusion
     return pipeline
 
 
-def _lists_checker(folder: Path) -> bool:
-    return "safety_checker" in read_json(folder / "model_index.json")
-
-
-def _parts(folder: Path) -> list[Path]:
-    """The folders of the components that draw, from model_index.json; DataError where one is missing."""
-    index = read_json(folder / "model_index.json")
-    names = [k for k, v in index.items() if isinstance(v, list) and v[0] and k not in UNUSED]
-    for name in names:
-        if not (folder / name).is_dir():
-            raise DataError(f"{folder} lacks its part {name!r}. Copy, download or train its files again.")
-    return [folder / name for name in sorted(names)]
-
-
-def _weight_files(part: Path) -> list[Path]:
-    """The safetensors of a component that are loaded: fp16 files where there are any."""
-    files = sorted(part.glob("*.safetensors"))
-    if not files and (part / "config.json").exists():
-        raise DataError(
-            f"{part} has no safetensors, and pickled weights are never loaded. "
-            "Save the pipeline again with safe_serialization=True."
-        )
-    return [f for f in files if ".fp16." in f.name] or files
-
-
-def _check_complete(pipeline: DiffusionPipeline, parts: Sequence[Path]) -> None:
+def _check_complete(pipeline: DiffusionPipeline, folder: PipelineFolder) -> None:
     """Diffusers fills a missing tensor with random numbers and goes on: compare the counts of numbers."""
-    for part in parts:
+    for part in folder.parts:
         module = getattr(pipeline, part.name)
         if part.name in (*DENOISERS, "vae") and isinstance(module, torch.nn.Module):
-            there = sum(_numel(f) for f in _weight_files(part))
+            there = folder.numbers(part.name)
             wanted = sum(t.numel() for t in module.state_dict().values())
             if there != wanted:
                 raise DataError(f"{part} holds {there} weights where {wanted} belong")
 
 
-def _numel(file: Path) -> int:
-    with safe_open(file, framework="pt") as tensors:
-        shapes = [tensors.get_slice(name).get_shape() for name in tensors.keys()]  # noqa: SIM118
-    return sum(torch.Size(shape).numel() for shape in shapes)
-
-
 def weights_digest(name: str) -> str:
-    """16 hex digits of a pipeline's weights, configurations and tokenizer, as files, without loading it."""
-    files = []
-    for part in _parts(find_pipeline(name)):
-        texts = sorted(f for f in part.iterdir() if f.suffix in (".json", ".txt") and "index" not in f.name)
-        files += [(f"{part.name}/{f.name}", f) for f in [*texts, *_weight_files(part)]]
-    return digest([[label, _cached_digest(str(f), f.stat().st_size, f.stat().st_mtime_ns)] for label, f in files])
-
-
-@lru_cache(maxsize=256)
-def _cached_digest(path: str, size: int, mtime: int) -> str:
-    """Gigabytes are hashed once per process; size and time of the file notice a change."""
-    return file_digest(path, 64)
+    """16 hex digits of a pipeline's files, by its name (`PipelineFolder.digest`)."""
+    return PipelineFolder(find_pipeline(name)).digest
 
 
 def native_size(folder: Path) -> int:
-    """The side in pixels that a pipeline was trained at; 1024 where its files do not say (some transformers)."""
-    denoiser = next((folder / n for n in DENOISERS if (folder / n).is_dir()), None)
-    if denoiser is None or not (folder / "vae").is_dir():
-        raise ConfigError(f"{folder} has no denoiser with an autoencoder: use another text-to-image pipeline.")
-    latents = read_json(denoiser / "config.json").get("sample_size")
-    blocks = read_json(folder / "vae" / "config.json").get("block_out_channels")
-    return int(latents) * 2 ** (len(blocks) - 1) if latents and blocks else 1024
+    """The side in pixels that a pipeline was trained at (`PipelineFolder.native_size`)."""
+    return PipelineFolder(folder).native_size
 
 
 def processor(device: str) -> str:

@@ -98,7 +98,7 @@ def record_path(folder: str | Path, e: Experiment) -> Path:
     """Where the current record of an experiment is, or would be; DataError where its weights or data are missing."""
     from gift_lib import results
 
-    return results.path_of(folder, e, identity(e))
+    return results.Address(e, identity(e)).path(folder)
 
 
 def to_do(planned: Mapping[str, Experiment], folder: str | Path, scale: str) -> list[str]:

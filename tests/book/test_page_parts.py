@@ -59,7 +59,7 @@ def test_all_standing_records_load_as_one_frame(monkeypatch, tmp_path):
         e = from_dict(r["config"])
         now = batch.identity(e)
         other = now if e.distillation == "contrastive" else now | {"clip": "another"}
-        results.write(results.make(e, other, r["result"], r["run"]), tmp_path)
+        results.write(results.Address(e, other).record(r["result"], r["run"]), tmp_path)
     monkeypatch.setattr(pages, "records_folder", lambda: tmp_path)
     assert len(results.read_all(tmp_path)) == 10
     assert set(pages.records()["distillation"]) == {"contrastive"} and len(pages.records()) == 5

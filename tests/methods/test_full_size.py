@@ -7,6 +7,7 @@ Pictures are small and steps few, so that a CPU does it in minutes; up to 9 GB o
 import copy
 import gc
 import math
+from functools import partial
 
 import fixtures_diffusion
 import pytest
@@ -99,7 +100,7 @@ def test_generation_training_and_evaluation_end_to_end(name, vit, request, monke
 
     monkeypatch.setattr(training, "load_clip", lambda *_: copy.deepcopy(vit))
     monkeypatch.setattr(training, "identity_of", lambda *_: {"world": "full size"})
-    monkeypatch.setattr(training, "synthesize", synthesize)
+    monkeypatch.setattr(training, "Source", lambda e, runtime: partial(synthesize, e, runtime=runtime))
     monkeypatch.setattr(data, "load_tasks", lambda *_: [task("Aircraft", 224), task("CIFAR100", 32)])
     monkeypatch.setattr(data, "reference_images", lambda e, n, *_: TensorImages(pixels(n, "reference", size=224)))
     monkeypatch.setattr(data, "reference_captions", lambda e, n, *_: [f"caption {k}" for k in range(n)])

@@ -295,7 +295,7 @@ def test_the_snakefile_plans_what_is_missing(folders):
     folders.write({"a": {}, "b": {"beta": 0.0}, "c": {"method": "finetune"}})
     there = next(e for e in plan(folders).values() if e.method == "finetune")
     results.write(
-        results.make(there, batch.identity(there), record(there)["result"], {"seconds": 1.0}), folders.results
+        results.Address(there, batch.identity(there)).record(record(there)["result"], {"seconds": 1.0}), folders.results
     )
     assert _planned(folders) == {"pictures": "1", "run": "2"}
 

@@ -19,7 +19,7 @@ def older(e, level=60.0, **changes):
 
 def aged(records):
     """The same records, made with the version before."""
-    return [results.make(experiment(**c), r["identity"] | {"numerics": OLD}, r["result"], r["run"])
+    return [results.Address(experiment(**c), r["identity"] | {"numerics": OLD}).record(r["result"], r["run"])
             for r in records if (c := r["config"])]  # fmt: skip
 
 
