@@ -7,7 +7,7 @@ What lies where, in the order in which data flows:
     concepts pool                       the names that prompts are drawn from
     pictures generation/ generate       prompts to images: the cache, the pipeline, the work of several processes
     clip/ losses consolidation methods/ what is trained, and what it is held to
-    metrics evaluation checkpoint results training   the loop, and the record that it leaves
+    metrics intervals evaluation checkpoint results training   the loop, and the record that it leaves
     world/                              how the scale model's weights are made and judged
     runs/                               batches, and commands about runs
     book/                               what only pages need

@@ -13,7 +13,7 @@ ROOT = Path(gift_lib.__file__).parent
 #: From the ground up: a module imports from its own floor and from those before it.
 FLOORS = (
     "errors files device tasks config", "data", "concepts pool", "pictures", "generation", "generate",
-    "clip losses consolidation", "methods", "metrics evaluation checkpoint results", "training",
+    "clip losses consolidation", "methods", "metrics intervals evaluation checkpoint results", "training",
     "world", "runs", "book",
 )  # fmt: skip
 

@@ -17,10 +17,10 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from gift_lib import metrics
+from gift_lib import intervals, metrics
 from gift_lib.book import tables
 from gift_lib.errors import ConfigError, DataError, nearest
-from gift_lib.metrics import Estimate
+from gift_lib.intervals import Estimate
 from gift_lib.runs import published, sweeps
 from gift_lib.runs.sweeps import Sweep
 
@@ -216,7 +216,7 @@ class Evidence:
         """a - b over shared seeds with its interval at a level, or a itself for "above"."""
         if not c.b:
             found = tables.values(self.records(c.a), c.metric)
-            return metrics.interval(list(found.values()), level) if found else None
+            return intervals.interval(list(found.values()), level) if found else None
         pair = {"a": self.records(c.a), "b": self.records(c.b)}
         return tables.compare(pair, "a", "b", c.metric, level)
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from gift_lib import metrics
+from gift_lib import intervals, metrics
 from gift_lib.book import tables
 from gift_lib.book.claims import Judged
-from gift_lib.metrics import Estimate
+from gift_lib.intervals import Estimate
 from gift_lib.runs import published as paper
 from gift_lib.runs import sweeps
 
@@ -52,7 +52,7 @@ def pairs(frame: pd.DataFrame, order: str = "I", metric: str = "Avg", scale: str
         ours = tables.compare(found, first, second, metric)
         if ours:
             raw.append((first, second, ours, round(printed[method[first]] - printed[method[second]], 1)))
-    corrected = metrics.holm([ours.p for _, _, ours, _ in raw])
+    corrected = intervals.holm([ours.p for _, _, ours, _ in raw])
     return [Pair(metric, a, b, ours, p, gap) for (a, b, ours, gap), p in zip(raw, corrected, strict=True)]
 
 

@@ -24,7 +24,7 @@ from matplotlib.ticker import MaxNLocator
 
 from gift_lib import metrics
 from gift_lib.errors import ConfigError, DataError, nearest
-from gift_lib.metrics import Estimate
+from gift_lib.intervals import Estimate
 from gift_lib.runs import published
 
 #: One colour per method, the same in every plot and page.

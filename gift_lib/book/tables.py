@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gift_lib import metrics, results
+from gift_lib import intervals, metrics, results
 from gift_lib.config import CHOICES, NUMERICS_VERSION, Experiment, experiment
 from gift_lib.errors import ConfigError, DataError, nearest
 from gift_lib.files import digest
-from gift_lib.metrics import Estimate
+from gift_lib.intervals import Estimate
 from gift_lib.runs import numerics, sweeps
 from gift_lib.runs import published as paper
 from gift_lib.runs.sweeps import Sweep
@@ -135,7 +135,7 @@ def _number(record: Mapping, metric: str) -> float | None:
 
 def estimate(found: BySeed) -> Estimate | None:
     """Mean and 95 % interval over seeds, None without a value."""
-    return metrics.interval(list(found.values())) if found else None
+    return intervals.interval(list(found.values())) if found else None
 
 
 def difference(a: BySeed, b: BySeed, level: float = 0.95, constant: bool = False) -> Estimate | None:
@@ -145,7 +145,7 @@ def difference(a: BySeed, b: BySeed, level: float = 0.95, constant: bool = False
     """
     if constant and b:
         b = dict.fromkeys(a, next(iter(b.values())))
-    return metrics.paired(a, b, level) if a.keys() & b.keys() else None
+    return intervals.paired(a, b, level) if a.keys() & b.keys() else None
 
 
 def compare(found: Mapping[str, Mapping[int, Mapping]], a: str, b: str, metric: str, level: float = 0.95):
@@ -219,7 +219,7 @@ def _block(found: Mapping, methods: Mapping[str, str], metric: str, printed: pd.
     variant = {m: v for v, m in methods.items()}
     against = [v for v in found if v != variant[OURS]]
     tests = {v: compare(found, v, variant[OURS], metric) for v in against}
-    corrected = dict(zip(against, metrics.holm([t.p if t else None for t in tests.values()]), strict=True))
+    corrected = dict(zip(against, intervals.holm([t.p if t else None for t in tests.values()]), strict=True))
     lines = []
     for v, records_of in found.items():
         own = estimate(values(records_of, metric))
@@ -256,7 +256,7 @@ def ablation(frame: pd.DataFrame, name: str, scale: str = "mini", names: Iterabl
 def _ablation_block(found: Mapping, default: str, metric: str, printed: Mapping) -> pd.DataFrame:
     others = [v for v in found if v != default]
     tests = {v: compare(found, v, default, metric) if default else None for v in others}
-    corrected = dict(zip(others, metrics.holm([t.p if t else None for t in tests.values()]), strict=True))
+    corrected = dict(zip(others, intervals.holm([t.p if t else None for t in tests.values()]), strict=True))
     lines = [
         {"published": _nan(printed.get(v, {}).get(metric)), **_columns(estimate(values(rs, metric))),
          **_columns(tests.get(v), "Δ"), "p": _nan(corrected.get(v))}
@@ -325,7 +325,7 @@ def per_task_difference(frame: pd.DataFrame, sweep: Sweep, a: str, b: str, metri
     )
     tests = [difference(x[task].to_dict(), y[task].to_dict()) for task in x.columns]
     table = pd.DataFrame([_columns(t, "Δ") for t in tests], index=x.columns, columns=["Δ", "Δ ±"])
-    table["p"] = [_nan(p) for p in metrics.holm([t.p for t in tests])]
+    table["p"] = [_nan(p) for p in intervals.holm([t.p for t in tests])]
     table.insert(0, a, x.mean())
     table.insert(1, b, y.mean())
     return table

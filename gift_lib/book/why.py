@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
-from gift_lib import metrics
+from gift_lib import intervals
 from gift_lib.book import findings, tables
 from gift_lib.book.findings import ALPHA, Pair
-from gift_lib.metrics import Estimate
+from gift_lib.intervals import Estimate
 from gift_lib.runs import published as paper
 from gift_lib.runs import sweeps
 from gift_lib.runs.sweeps import Sweep
@@ -45,7 +45,7 @@ def effects(frame: pd.DataFrame, scale: str = "mini") -> pd.DataFrame:
     blocks = {}
     for m in METRICS:
         deltas = {v: tables.compare(found, v, row, m) for v, row in changed.items()}
-        corrected = metrics.holm([e.p if e else None for e in deltas.values()])
+        corrected = intervals.holm([e.p if e else None for e in deltas.values()])
         lines = [_line(e, p) for e, p in zip(deltas.values(), corrected, strict=True)]
         blocks[m] = pd.DataFrame(lines, index=list(deltas), columns=["Δ", "±", "n", "p"], dtype=float)
     return pd.concat(blocks, axis=1).rename_axis("change")

@@ -5,7 +5,7 @@ import pytest
 import yaml
 from fixtures_records import frame, record, sweep_records
 
-from gift_lib import metrics
+from gift_lib import intervals, metrics
 from gift_lib.book import claims, findings
 from gift_lib.book.claims import Claim, Comparison, Evidence
 from gift_lib.errors import ConfigError, DataError
@@ -64,7 +64,7 @@ def test_without_records_each_claim_says_which_command_makes_them(every):
 def judge(test, low, high, margin=0.0, n=10):
     """The verdict on an effect of which the interval is low..high, alone in its claim."""
     comparison = Comparison("table1/GIFT", "table1/ZSCL", "Last", test, margin)
-    effect = metrics.Estimate((low + high) / 2, (high - low) / 2, n)
+    effect = intervals.Estimate((low + high) / 2, (high - low) / 2, n)
     return claims._verdict(comparison, effect, effect)
 
 
@@ -98,7 +98,7 @@ def test_verdict_of_an_interval(test, margin, interval, verdict):
 
 def test_one_seed_decides_nothing():
     comparison = Comparison("table1/GIFT", "table1/ZSCL", "Last", "higher", 0.0)
-    single = metrics.Estimate(5.0, None, 1)
+    single = intervals.Estimate(5.0, None, 1)
     assert claims._verdict(comparison, single, single) == claims._verdict(comparison, None, None) == "undecided"
 
 
@@ -128,7 +128,7 @@ def test_effects_are_paired_differences_with_intervals(evidence):
     (outcome,) = claims.judge(claim(last("GIFT", "ZSCL")), evidence).outcomes
     rows = {m: {s: metrics.last(r["result"]["R"]) for s, r in evidence.records(f"table1/{m}").items()}
             for m in ("GIFT", "ZSCL")}  # fmt: skip
-    assert outcome.effect == metrics.paired(rows["GIFT"], rows["ZSCL"])
+    assert outcome.effect == intervals.paired(rows["GIFT"], rows["ZSCL"])
     assert outcome.paper == 2.4 and outcome.reserve == pytest.approx(outcome.effect.low)
 
 
@@ -156,7 +156,7 @@ def test_refuting_a_part_is_corrected_for_many_parts():
     worse = {
         s: v + d for (s, v), d in zip(base.items(), [-1.5, 0.3, -0.9, 0.5, -1.2, 0.2, -1, 0.1, -1, -1], strict=True)
     }
-    assert metrics.paired(worse, base).high < 0 < metrics.paired(worse, base, 1 - 0.05 / 8).high
+    assert intervals.paired(worse, base).high < 0 < intervals.paired(worse, base, 1 - 0.05 / 8).high
     rows = [*_exact("gift", worse), *_exact("zscl", base)]
     alone, many = claim(last("GIFT", "ZSCL")), claim(*[last("GIFT", "ZSCL")] * 8)
     assert claims.judge(alone, Evidence(frame(rows))).verdict == "not supported"

@@ -5,7 +5,7 @@ import pytest
 from fixtures_records import frame, record, sweep_records
 
 from gift_lib.book import claims, findings
-from gift_lib.metrics import Estimate
+from gift_lib.intervals import Estimate
 from gift_lib.runs import published, sweeps
 
 EMPTY = pd.DataFrame(columns=["scale", "method", "record"])

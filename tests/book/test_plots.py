@@ -10,7 +10,7 @@ from matplotlib.patches import Circle, Rectangle
 from gift_lib import metrics
 from gift_lib.book import plots
 from gift_lib.errors import ConfigError, DataError
-from gift_lib.metrics import Estimate
+from gift_lib.intervals import Estimate
 from gift_lib.runs.published import TITLES
 
 TASKS = ["silhouettes", "digits", "flowers"]

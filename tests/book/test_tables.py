@@ -8,7 +8,7 @@ import pytest
 from fixtures_records import TASKS, frame, record, sweep_records
 from scipy import stats
 
-from gift_lib import metrics, results
+from gift_lib import intervals, metrics, results
 from gift_lib.book import tables
 from gift_lib.config import experiment
 from gift_lib.errors import ConfigError, DataError
@@ -139,7 +139,7 @@ def test_main_table_equals_scipy(table1):
          for m, n in (("zscl", 10), ("l2", 5), ("finetune", 10))}  # fmt: skip
     zero = of(table1, "zero-shot", metrics.last)[0]
     p["zero-shot"] = stats.ttest_1samp(list(gift.values()), zero).pvalue
-    expected = dict(zip(p, metrics.holm(list(p.values())), strict=True))
+    expected = dict(zip(p, intervals.holm(list(p.values())), strict=True))
     assert shown.loc["ZSCL", "Last"]["p vs GIFT"] == pytest.approx(expected["zscl"])
     assert shown.loc["Zero-shot", "Last"]["p vs GIFT"] == pytest.approx(expected["zero-shot"])
     assert np.isnan(row["p vs GIFT"]) and len(zscl) == 10
@@ -261,7 +261,7 @@ def test_two_rows_task_by_task(table1):
     assert found["Δ"].mean() == pytest.approx(whole.mean)
     seeds = sorted(both["GIFT"].keys() & both["l2 baseline"].keys())
     one = [[metrics.forgetting_per_task(both[v][s]["result"]["R"])[1] for s in seeds] for v in ("GIFT", "l2 baseline")]
-    pair = metrics.paired(*one)
+    pair = intervals.paired(*one)
     assert found.iloc[1]["Δ"] == pytest.approx(pair.mean) and found.iloc[1]["Δ ±"] == pytest.approx(pair.half_width)
     assert found["p"].iloc[1] >= pair.p
     assert len(tables.per_task_difference(EMPTY, sweep, "GIFT", "ZSCL")) == 0
