@@ -8,7 +8,7 @@ from jaxtyping import Float, Int64, UInt8
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from gift_lib.book.plots import SERIES_COLOURS, WIDTH, Drawing, themed
+from gift_lib.book.theme import SERIES_COLOURS, WIDTH, Drawing, themed
 from gift_lib.errors import ConfigError
 from gift_lib.tasks import Task
 

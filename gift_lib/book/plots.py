@@ -1,16 +1,8 @@
-"""Figures of the book. Each function returns a Figure, and takes an axis to draw into instead.
+"""Figures of the book. Each function returns a Figure, and takes an axis to draw into instead. Looks: `theme`."""
 
-Figures are about as wide as a phone's screen in points, so that text stays readable there; colours keep a
-contrast of 3:1 on white and on the dark theme's background, and a marker or a shape always says the same
-as the colour. `theme` is "both" (transparent, mid-grey text: readable on either), "light" or "dark".
-"""
-
-import functools
-import io
 import itertools
 import textwrap
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -23,113 +15,25 @@ from matplotlib.patches import Circle, Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from gift_lib import metrics
+from gift_lib.book.theme import (
+    LINES,
+    METHOD_COLOURS,
+    SERIES_COLOURS,
+    WIDTH,
+    axis,
+    colour,
+    grid,
+    luminance,
+    marker,
+    themed,
+)
 from gift_lib.errors import ConfigError, DataError, nearest
 from gift_lib.intervals import Estimate
 from gift_lib.runs import published
 
-#: One colour per method, the same in every plot and page.
-METHOD_COLOURS = {
-    "zero-shot": "#7d7d7d",
-    "finetune": "#cd0022",
-    "l2": "#d021fe",
-    "lwf": "#7593d3",
-    "icarl": "#00707b",
-    "lwf-vr": "#b142d0",
-    "wise-ft": "#935e53",
-    "zscl": "#0072b2",
-    "moe-adapter": "#6ca06a",
-    "gift": "#d55e00",
-    "upper-bound": "#9a909e",
-    "joint": "#4389aa",
-}
-#: One marker per method: twelve hues cannot all be told apart by everybody.
-METHOD_MARKERS = dict(zip(METHOD_COLOURS, "oXsv^<>DP*hd", strict=True))
-#: Colours of a reader's own methods and of series that are no methods.
-SERIES_COLOURS = ("#0072b2", "#d55e00", "#3f9142", "#b142d0", "#8a6d1d", "#7d7d7d")
-_LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
-
-THEMES = {
-    "both": {"ink": "#7d7d7d", "grid": "#8a8a8a55", "paper": "none"},
-    "light": {"ink": "#222832", "grid": "#00000022", "paper": "#ffffff"},
-    "dark": {"ink": "#ced6dd", "grid": "#ffffff2a", "paper": "#14181e"},
-}
-WIDTH = 5.0  # inches: at 11 points, text keeps about 11 CSS pixels on a 360 pixel wide screen
 _CMAP = "viridis"
 _GAP = 0.35  # between the zero-shot row and R
 SHORT = 4  # up to so many tasks their names stand side by side
-
-
-class Drawing(Figure):
-    """A Figure that a notebook shows where it is a cell's last value, once, without pyplot and its state."""
-
-    def _repr_png_(self) -> bytes:
-        self.savefig(buffer := io.BytesIO(), format="png")
-        return buffer.getvalue()
-
-
-def colour(method: str) -> str:
-    """The colour of a method; a fixed one of SERIES_COLOURS for a method that is not in the tables."""
-    return METHOD_COLOURS.get(method) or SERIES_COLOURS[sum(method.encode()) % len(SERIES_COLOURS)]
-
-
-def marker(method: str) -> str:
-    """The marker of a method."""
-    return METHOD_MARKERS.get(method, "p")
-
-
-def luminance(rgb: Sequence) -> float:
-    """WCAG relative luminance of an sRGB colour with channels in 0..1."""
-    c = np.asarray(rgb, dtype=float)
-    return float(np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4) @ (0.2126, 0.7152, 0.0722))
-
-
-@contextmanager
-def style(theme: str = "both") -> Iterator[dict[str, str]]:
-    """Within: fonts and colours of the book; yields the theme's colours."""
-    if theme not in THEMES:
-        raise ConfigError(f"there is no theme {theme!r}; {nearest(theme, THEMES)}")
-    ink, grid, paper = THEMES[theme]["ink"], THEMES[theme]["grid"], THEMES[theme]["paper"]
-    settings = {
-        "font.size": 11, "axes.titlesize": 11, "axes.labelsize": 11, "xtick.labelsize": 10, "ytick.labelsize": 10,
-        "legend.fontsize": 10, "legend.frameon": False, "lines.linewidth": 1.8, "lines.markersize": 6,
-        "axes.spines.top": False, "axes.spines.right": False, "axes.grid": False, "grid.color": grid,
-        "text.color": ink, "axes.labelcolor": ink, "axes.edgecolor": ink, "axes.titlecolor": ink,
-        "xtick.color": ink, "ytick.color": ink, "legend.labelcolor": ink,
-        "figure.facecolor": paper, "axes.facecolor": "none", "savefig.facecolor": paper, "figure.dpi": 150,
-    }  # fmt: skip
-    with mpl.rc_context(settings):
-        yield THEMES[theme]
-
-
-def themed(function: Callable[..., Figure]) -> Callable[..., Figure]:
-    """Run a plot within `style(theme)`; the keyword `theme` of every function here comes from this."""
-
-    @functools.wraps(function)
-    def draw(*arguments: Any, theme: str = "both", **options: Any) -> Figure:
-        with style(theme):
-            return function(*arguments, **options)
-
-    return draw
-
-
-def _axis(ax: Axes | None, height: float) -> tuple[Figure, Axes]:
-    """The given axis with its figure, or a new figure."""
-    if ax is not None:
-        return ax.get_figure(root=True), ax
-    figure = Drawing(figsize=(WIDTH, height), layout="constrained")
-    return figure, figure.subplots()
-
-
-def _panels(ax: Axes | None, rows: int, columns: int, height: float, **options: Any) -> tuple[Figure, np.ndarray]:
-    """A grid of axes in a new figure, or in the place of the given axis."""
-    if ax is None:
-        figure = Drawing(figsize=(WIDTH, height), layout="constrained")
-        return figure, figure.subplots(rows, columns, squeeze=False, **options)
-    figure, place = ax.get_figure(root=True), ax.get_subplotspec()
-    if place is None:
-        raise ConfigError("this axis stands outside a grid: make it by subplots, or leave it out.")
-    ax.remove()
-    return figure, place.subgridspec(rows, columns).subplots(squeeze=False, **options)
 
 
 # The accuracy matrix ------------------------------------------------------------------------------
@@ -144,7 +48,7 @@ def heatmap(record: Mapping, *, ax: Axes | None = None, numbers: bool = True, la
     """
     tasks, R, zero = _matrix_of(record)
     n = len(tasks)
-    figure, ax = _axis(ax, height=WIDTH * (n + 3.5) / (n + 3) + 0.5)
+    figure, ax = axis(ax, height=WIDTH * (n + 3.5) / (n + 3) + 0.5)
     size = 0 if not numbers else 9 if n > SHORT else 12
     for j in range(n):
         _cell(ax, j, -1 - _GAP, zero[j], "zero-shot", size)
@@ -234,7 +138,7 @@ def curves(records: Sequence[Mapping], *, ax: Axes | None = None, columns: int =
     means = {m: mean_record(rs) for m, rs in groups.items()}
     tasks = _common_tasks(means.values())
     rows = -(-len(tasks) // columns)
-    figure, axes = _panels(ax, rows, columns, 1.45 * rows + 0.6, sharex=True, sharey=True)
+    figure, axes = grid(ax, rows, columns, 1.45 * rows + 0.6, sharex=True, sharey=True)
     for k, (panel, name) in enumerate(zip(axes.flat, tasks, strict=False)):
         _task_panel(panel, means, k, name)
         panel.tick_params(labelbottom=k + columns >= len(tasks))
@@ -249,7 +153,7 @@ def curves(records: Sequence[Mapping], *, ax: Axes | None = None, columns: int =
 
 def _line(method: str) -> dict[str, Any]:
     known = list(METHOD_COLOURS)
-    dash = _LINES[known.index(method) % len(_LINES)] if method in known else "-"
+    dash = LINES[known.index(method) % len(LINES)] if method in known else "-"
     return {"color": colour(method), "linestyle": "-" if method == "gift" else dash}
 
 
@@ -297,7 +201,7 @@ def losses(record: Mapping, *, ax: Axes | None = None, terms: Sequence[str] = ()
     names = list(terms) or sorted(present, key=lambda t: (list(TERMS).index(t) if t in TERMS else len(TERMS), t))
     if not names:
         raise DataError("this record holds no losses: its method trains nothing.")
-    figure, axes = _panels(ax, len(names), 1, 1.3 * len(names) + 1.2, sharex=True)
+    figure, axes = grid(ax, len(names), 1, 1.3 * len(names) + 1.2, sharex=True)
     for k, (panel, term) in enumerate(zip(axes.flat, names, strict=True)):
         _loss_panel(panel, kept, term, SERIES_COLOURS[k % len(SERIES_COLOURS)], smooth)
     slant = {"rotation": 60, "ha": "right", "rotation_mode": "anchor"} if len(kept) > SHORT else {}
@@ -345,7 +249,7 @@ def transfer_last(numbers: Numbers, *, ax: Axes | None = None, zero_shot: float 
     `numbers` is {method: {"Transfer": Estimate, "Last": Estimate}} (`tables.estimates`).
     `zero_shot` draws the Transfer of the untouched model as a line.
     """
-    figure, ax = _axis(ax, height=5.2)
+    figure, ax = axis(ax, height=5.2)
     for method in sorted(numbers, key=_rank):
         x, y = numbers[method].get("Transfer"), numbers[method].get("Last")
         if x is None or y is None:
@@ -401,7 +305,7 @@ def points(
     """
     columns = 2 if paper else 1
     height = (0.33 * len(numbers) + 0.7) * len(names) + 0.3
-    figure, axes = _panels(ax, len(names), columns, height, sharey=True)
+    figure, axes = grid(ax, len(names), columns, height, sharey=True)
     for row, metric in zip(axes, names, strict=True):
         _point_panel(row[0], numbers, metric, default, bool(paper), marker="o", color=SERIES_COLOURS[0])
         if paper:
@@ -436,7 +340,7 @@ def lines(
     xlabel: str = "", ylabel: str = "", log: bool = False, height: float = 3.4,
 ) -> Figure:  # fmt: skip
     """Lines over a number (images per task, steps): {name: (x, values)}; Estimates get bars, methods their colours."""
-    figure, ax = _axis(ax, height)
+    figure, ax = axis(ax, height)
     _draw_lines(ax, series)
     if log:
         ax.set_xscale("log", base=2)
@@ -456,7 +360,7 @@ def beside(
     xlabel: str = "", ylabel: str = "", height: float = 3.6,
 ) -> Figure:  # fmt: skip
     """Panels of `lines` side by side on one scale, {title: series}; one legend for all, so names mean the same."""
-    figure, axes = _panels(ax, 1, len(panels), height, sharey=True)
+    figure, axes = grid(ax, 1, len(panels), height, sharey=True)
     for panel, (title, series) in zip(axes[0], panels.items(), strict=True):
         _draw_lines(panel, series)
         panel.set(title=title, xlabel=xlabel)
@@ -469,7 +373,7 @@ def beside(
 def _draw_lines(ax: Axes, series: Mapping[str, tuple[Sequence, Sequence]]) -> None:
     for k, (name, (x, values)) in enumerate(series.items()):
         known = name in METHOD_COLOURS
-        look = _line(name) if known else {"color": SERIES_COLOURS[k % 6], "linestyle": _LINES[k % len(_LINES)]}
+        look = _line(name) if known else {"color": SERIES_COLOURS[k % 6], "linestyle": LINES[k % len(LINES)]}
         mark = marker(name) if known else "osD^vP"[k % 6]
         halves = [_half(v) or 0.0 for v in values]
         ax.errorbar(x, [_mean(v) for v in values], yerr=halves if any(halves) else None, capsize=3,
@@ -492,7 +396,7 @@ def trail(points: Mapping[float, tuple[float, float]], at: float, *, ax: Axes | 
     """A path of models in the plane of Transfer and Last, {weight: (Transfer, Last)}, the one `at` a weight marked."""
     if at not in points:
         raise ConfigError(f"there is no point at {at}; {nearest(str(at), [str(p) for p in points])}")
-    figure, ax = _axis(ax, 3.6)
+    figure, ax = axis(ax, 3.6)
     ordered = sorted(points)
     ax.plot(*zip(*(points[w] for w in ordered), strict=True), "o-", color=SERIES_COLOURS[0], zorder=2)
     for w in (ordered[0], ordered[-1]):
@@ -522,7 +426,7 @@ def pictures(
     texts = ["\n".join(line for part in t.split("\n") for line in textwrap.wrap(part, wrap)) for t in labels]
     lines_of_text = max((t.count("\n") + 1 for t in texts), default=0)
     height = rows * (WIDTH / columns + 0.165 * lines_of_text) + 0.1
-    figure, axes = _panels(ax, rows, columns, height)
+    figure, axes = grid(ax, rows, columns, height)
     for panel in axes.flat:
         panel.axis("off")
     for k, (panel, image) in enumerate(zip(axes.flat, pixels, strict=False)):

@@ -28,7 +28,7 @@ from PIL import Image
 from torch import Tensor
 
 from gift_lib import metrics
-from gift_lib.book import plots, tables
+from gift_lib.book import plots, tables, theme
 from gift_lib.config import Experiment
 from gift_lib.errors import ConfigError, DataError
 from gift_lib.files import digest
@@ -160,7 +160,7 @@ def explorer_runs(frame: pd.DataFrame, scale: str = "mini") -> list[dict[str, An
     runs = []
     for order in tables.MAIN:
         sweep = tables.main_sweep(frame, order, scale)
-        colour = {c.variant: plots.colour(c.experiment.method) for c in sweep.cells}
+        colour = {c.variant: theme.colour(c.experiment.method) for c in sweep.cells}
         for variant, found in tables.by_variant(frame, sweep).items():
             if len(found) > 1:
                 mean = plots.mean_record(list(found.values()))["result"]
@@ -181,7 +181,7 @@ def _run(method: str, order: str, seed: str, result: Mapping, colour: str = "#7d
 
 def _explorer_page(runs: Sequence[Mapping]) -> str:
     shades = [mpl.colormaps["viridis"](k / 20) for k in range(21)]
-    inks = ["#000000" if plots.luminance(shade[:3]) > 0.18 else "#ffffff" for shade in shades]
+    inks = ["#000000" if theme.luminance(shade[:3]) > 0.18 else "#ffffff" for shade in shades]
     data = {"runs": runs, "colours": [to_hex(shade) for shade in shades], "inks": inks}
     data = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
     choices = "".join(f"<label>{name} <select data-choice='{name}'></select></label>" for name in CHOICES)

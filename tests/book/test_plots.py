@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Rectangle
 
 from gift_lib import metrics
-from gift_lib.book import plots
+from gift_lib.book import plots, theme
 from gift_lib.errors import ConfigError, DataError
 from gift_lib.intervals import Estimate
 from gift_lib.runs.published import TITLES
@@ -50,10 +50,10 @@ PLOTS = {
 }
 
 
-@pytest.mark.parametrize(("name", "theme"), [*((n, "both") for n in PLOTS), ("lines", "light"), ("lines", "dark")])
-def test_every_plot_draws_in_every_theme_and_fits_a_phone(name, theme):
-    figure = PLOTS[name](theme=theme)
-    assert isinstance(figure, Figure) and figure.get_figwidth() <= plots.WIDTH
+@pytest.mark.parametrize(("name", "chosen"), [*((n, "both") for n in PLOTS), ("lines", "light"), ("lines", "dark")])
+def test_every_plot_draws_in_every_theme_and_fits_a_phone(name, chosen):
+    figure = PLOTS[name](theme=chosen)
+    assert isinstance(figure, Figure) and figure.get_figwidth() <= theme.WIDTH
     assert figure._repr_png_().startswith(b"\x89PNG")
     texts = [t for t in figure.findobj(lambda o: hasattr(o, "get_fontsize")) if t.get_text()]
     assert texts and min(t.get_fontsize() for t in texts) >= 9
@@ -108,25 +108,25 @@ def test_text_in_cells_has_contrast():
 
 
 def contrast(a, b) -> float:
-    low, high = sorted((plots.luminance(a), plots.luminance(b)))
+    low, high = sorted((theme.luminance(a), theme.luminance(b)))
     return (high + 0.05) / (low + 0.05)
 
 
 def test_luminance_of_known_colours():
-    assert plots.luminance((1, 1, 1)) == pytest.approx(1) and plots.luminance((0, 0, 0)) == 0
+    assert theme.luminance((1, 1, 1)) == pytest.approx(1) and theme.luminance((0, 0, 0)) == 0
     assert contrast((1, 1, 1), to_rgb("#767676")) == pytest.approx(4.54, abs=0.01)  # WCAG's own example
 
 
-@pytest.mark.parametrize("name", plots.METHOD_COLOURS)
+@pytest.mark.parametrize("name", theme.METHOD_COLOURS)
 def test_method_colours_show_on_light_and_dark(name):
-    for paper in ("#ffffff", plots.THEMES["dark"]["paper"]):
-        assert contrast(to_rgb(plots.colour(name)), to_rgb(paper)) >= 3
+    for paper in ("#ffffff", theme.THEMES["dark"]["paper"]):
+        assert contrast(to_rgb(theme.colour(name)), to_rgb(paper)) >= 3
 
 
 def test_methods_have_their_own_colour_and_marker():
-    assert list(plots.METHOD_COLOURS) and set(plots.METHOD_COLOURS) == set(TITLES)
-    assert len(set(plots.METHOD_COLOURS.values())) == len(set(plots.METHOD_MARKERS.values())) == len(TITLES)
-    assert plots.colour("my-own") == plots.colour("my-own") in plots.SERIES_COLOURS
+    assert list(theme.METHOD_COLOURS) and set(theme.METHOD_COLOURS) == set(TITLES)
+    assert len(set(theme.METHOD_COLOURS.values())) == len(set(theme.METHOD_MARKERS.values())) == len(TITLES)
+    assert theme.colour("my-own") == theme.colour("my-own") in theme.SERIES_COLOURS
 
 
 #: Machado et al. 2009, severity 1, on linear RGB.
@@ -140,11 +140,11 @@ VISION = {
 @pytest.mark.parametrize("vision", VISION)
 def test_gift_stands_out_for_everybody(vision):
     def seen(name):
-        c = np.array(to_rgb(plots.colour(name)))
+        c = np.array(to_rgb(theme.colour(name)))
         linear = np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
         return oklab(np.clip(VISION[vision] @ linear, 0, 1))
 
-    others = [m for m in plots.METHOD_COLOURS if m != "gift"]
+    others = [m for m in theme.METHOD_COLOURS if m != "gift"]
     assert min(np.linalg.norm(seen("gift") - seen(m)) for m in others) > 0.06
 
 

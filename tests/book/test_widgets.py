@@ -14,7 +14,7 @@ from IPython.display import HTML, Markdown
 from PIL import Image
 
 from gift_lib import metrics
-from gift_lib.book import plots, widgets
+from gift_lib.book import theme, widgets
 from gift_lib.config import experiment
 from gift_lib.data import load_tasks
 from gift_lib.errors import ConfigError
@@ -70,7 +70,7 @@ def test_a_start_outside_the_axes_is_refused(start):
 
 def test_pictures_bring_their_bytes_and_say_what_they_are():
     pixels = torch.randint(256, (5, 3, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    made = widgets.strip(pixels, 'a "b"'), widgets.picture(plots.Drawing(figsize=(1, 1)), 'a "b"')
+    made = widgets.strip(pixels, 'a "b"'), widgets.picture(theme.Drawing(figsize=(1, 1)), 'a "b"')
     assert all('alt="a &quot;b&quot;"' in m for m in made)
     assert 'src="data:image/png;base64,iVBOR' in made[1]
     content = base64.b64decode(made[0].partition("data:image/webp;base64,")[2].partition('"')[0])
