@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from safetensors import SafetensorError
+
 from gift_lib.errors import DataError
 
 _HOST = socket.gethostname().replace(".", "-")
@@ -50,26 +52,34 @@ def make_folder(path: str | os.PathLike) -> Path:
 def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it is renamed onto `path`, else removed.
 
-    A reader sees the old file or the new one, never a part. A full disk is a DataError and
-    leaves the old file as it was.
+    A reader sees the old file or the new one, never a part. A full disk, or a place that cannot be written, is a
+    DataError, whatever library writes, and leaves the old file as it was.
     """
     path = Path(path)
     make_folder(path.parent)
-    sweep_temporary(path)
     temporary = path.with_name(f".{path.name}.{_HOST}.{os.getpid()}.{threading.get_ident()}.tmp")
     try:
+        sweep_temporary(path)
         yield temporary
         with open(temporary, "rb+") as file:
             os.fsync(file.fileno())
         os.replace(temporary, path)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         raise DataError(
-            f"cannot write {path}: {error.strerror or error}. "
+            f"cannot write {path}: {getattr(error, 'strerror', None) or error}. "
             "Free space on the disk or choose another folder, then run the same command again: "
             "it goes on where it stopped."
         ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # where nothing can be written nothing was
+            temporary.unlink(missing_ok=True)
+
+
+def check_writable(folder: str | os.PathLike) -> None:
+    """Make a folder and try to write there, before hours of work; DataError where that is impossible."""
+    with atomic_write(Path(folder) / ".writable") as temporary:
+        temporary.write_bytes(b"1")
+    (Path(folder) / ".writable").unlink(missing_ok=True)
 
 
 def sweep_temporary(path: Path) -> None:
@@ -102,7 +112,7 @@ def read_json(path: str | os.PathLike) -> Any:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist.") from error
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise DataError(f"{path} cannot be read as JSON ({error}). Delete it and make it again.") from error
 
 

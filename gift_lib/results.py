@@ -1,6 +1,7 @@
-"""Records: one small JSON per run, keyed on the digest of what made it."""
+"""Records: one small JSON per run, keyed on the digest of what made it, sealed by the digest of all that it says."""
 
 import importlib.metadata
+import os
 import platform
 import resource
 import sys
@@ -25,6 +26,10 @@ Record = dict[str, Any]
 PACKAGES = ("torch", "torchvision", "open_clip_torch", "diffusers", "transformers", "numpy", "pillow", "scikit-learn")
 
 
+class Unsealed(DataError):
+    """A record from before there were seals: nothing is wrong with it."""
+
+
 @dataclass(frozen=True, eq=False)
 class Address:
     """What makes a run's record current, digested once: its experiment, and the identity of what it is made from."""
@@ -45,11 +50,11 @@ class Address:
     def find(self, folder: str | Path) -> Record | None:
         """The current record, verified, or None."""
         path = self.path(folder)
-        return read(path) if path.exists() else None
+        return read(path) if os.path.exists(path) else None
 
     def record(self, result: Mapping, run: Mapping) -> Record:
         """A record. `result` is what must repeat to the byte; `run` holds times, memory and versions."""
-        return {
+        return sealed({
             "schema": SCHEMA,
             "config": self.experiment.to_dict(),
             "digest": self.experiment.digest,
@@ -57,7 +62,13 @@ class Address:
             "identity": dict(self.identity),
             "result": dict(result),
             "run": dict(run),
-        }
+        })  # fmt: skip
+
+
+def sealed(record: Mapping[str, Any]) -> Record:
+    """A record with the seal that is checked when it is read: the digest of everything else in it."""
+    said = {k: v for k, v in record.items() if k != "seal"}
+    return {**said, "seal": digest(said)}
 
 
 def identity(world: str, clip: str, pipeline: str) -> dict[str, Any]:
@@ -88,25 +99,60 @@ def form_of(record: Record) -> str:
 
 
 def read(path: str | Path) -> Record:
-    """Read and verify one record; DataError where it is broken, edited or of another schema."""
+    """Read and verify one record; DataError where it is broken, edited, of another schema or under another's name.
+
+    Unsealed, a DataError of its own, where an older version of the library wrote it.
+    """
     record = read_json(path)
-    if not isinstance(record, dict) or record.get("schema") != SCHEMA:
-        raise DataError(f"{path} is not a record of schema {SCHEMA}: delete it and run its experiment again.")
-    try:
-        made_by = Address(from_dict(record["config"]), record["identity"]).key
-        final = metrics.final_row(record["result"]["R"], form_of(record))
-        complete = len(final) == len(record["result"]["tasks"]) == len(record["result"]["zero_shot"])
-        metrics.open_summary(record["result"])
-    except (KeyError, TypeError, ValueError, GiftError) as error:
-        raise DataError(f"{path} is broken ({error}): delete it and run its experiment again.") from error
-    if made_by != record.get("key") or not complete:
-        raise DataError(f"{path} does not agree with its own key: delete it and run its experiment again.")
+    if isinstance(record, dict) and record.get("schema") == SCHEMA and "seal" not in record:
+        raise Unsealed(
+            f"{path} has no seal, since an older version of the library wrote it: "
+            f"`python -m gift_lib.runs.seal {Path(path).parent}` gives it one and changes no number."
+        )
+    check(record, path)
+    if not _seal_fits(record):
+        raise DataError(
+            f"{path} was changed after it was written (its seal does not fit): "
+            "fetch it again from where it came, or delete it and run its experiment again."
+        )
     return record
 
 
+def _seal_fits(record: Record) -> bool:
+    try:
+        return record["seal"] == sealed(record)["seal"]
+    except ValueError:  # NaN and its like have no digest, and no record holds them
+        return False
+
+
+def check(record: Any, path: str | Path) -> None:
+    """Everything about a record but its seal; DataError where what was read from `path` is no record of that name."""
+    if not isinstance(record, dict) or record.get("schema") != SCHEMA:
+        raise DataError(f"{path} is not a record of schema {SCHEMA}: delete it and run its experiment again.")
+    try:
+        made_by = Address(from_dict(record["config"]), record["identity"])
+        own = made_by.path("").name
+        final = metrics.final_row(record["result"]["R"], form_of(record))
+        complete = len(final) == len(record["result"]["tasks"]) == len(record["result"]["zero_shot"])
+        metrics.open_summary(record["result"])
+    except (KeyError, TypeError, ValueError, AttributeError, GiftError) as error:
+        raise DataError(f"{path} is broken ({error}): delete it and run its experiment again.") from error
+    named = record.get("key") == made_by.key and record.get("digest") == made_by.experiment.digest
+    if not (named and complete):
+        raise DataError(f"{path} does not agree with its own key: delete it and run its experiment again.")
+    if Path(path).name != own:
+        raise DataError(f"{path} holds the record of another run: call it {own}, or delete it.")
+
+
 def read_all(folder: str | Path) -> list[Record]:
-    """Every record under a folder, in the order of file names."""
-    return [read(p) for p in sorted(Path(folder).rglob("*-s*-*.json"))]
+    """Every record under a folder, in the order of file names; DataError where one stands there twice."""
+    records, places = [], {}
+    for path in sorted(Path(folder).rglob("*-s*-*.json")):
+        records.append(read(path))
+        if first := places.get(path.name):
+            raise DataError(f"{first} and {path} are one record, which would count twice: delete one of them.")
+        places[path.name] = path
+    return records
 
 
 def load_frame(folder: str | Path | Iterable[Record]) -> pd.DataFrame:

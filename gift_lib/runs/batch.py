@@ -16,7 +16,7 @@ from gift_lib.config import NUMERICS_VERSION, Experiment, experiment, from_dict
 from gift_lib.errors import DataError, GiftError
 from gift_lib.files import cache_root, digest, held, read_json, write_json
 from gift_lib.runs import numerics, sweeps
-from gift_lib.runs.jobs import is_record, lock_of, one_gpu
+from gift_lib.runs.jobs import is_record, lock_of, one_gpu, put_aside
 
 #: The settings that decide which pictures a run uses; runs that agree on them share one generation job.
 PICTURE_SETTINGS = (
@@ -102,8 +102,16 @@ def record_path(folder: str | Path, e: Experiment) -> Path:
 
 
 def to_do(planned: Mapping[str, Experiment], folder: str | Path, scale: str) -> list[str]:
-    """The stems without a whole record. What is there is never part of a batch: nothing can remove it by mistake."""
-    return [stem for stem in planned if not is_record(Path(folder) / scale / f"{stem}.json")]
+    """The stems without a whole record. What is there is never part of a batch: nothing can remove it by mistake.
+
+    A broken record gets another name: the engine would take its file for the record and have nothing to do.
+    """
+    places = {stem: Path(folder) / scale / f"{stem}.json" for stem in planned}
+    stems = [stem for stem, place in places.items() if not is_record(place)]
+    for place in (places[stem] for stem in stems):
+        if place.exists():
+            put_aside(place)
+    return stems
 
 
 def pictures_of(e: Experiment) -> Experiment | None:

@@ -30,7 +30,7 @@ def run(values: Mapping[str, Any], gpus: int, notebook: Path, record: Path) -> i
         if record.exists():
             if is_record(record):
                 return 0
-            record.unlink()
+            put_aside(record)
         with one_gpu(gpus) as environment:
             environment["GIFT_CACHE"] = str(cache_root().absolute())  # the notebook runs in a folder of its own
             if values.get("device", "cpu") == "cpu":
@@ -119,17 +119,25 @@ def _inherited(path: Path) -> IO:
 
 
 def is_record(path: Path) -> bool:
-    """Whether a record is there, and whole."""
+    """Whether a record is there, and whole; DataError for one that only lacks its seal, which no run should replace."""
     from gift_lib import results
 
     if not path.exists():
         return False
     try:
         results.read(path)
+    except results.Unsealed:
+        raise
     except GiftError as error:
         print(f"{error}", file=sys.stderr)
         return False
     return True
+
+
+def put_aside(record: Path) -> None:
+    """Give a broken record another name, so that its run is made again: it may be all that is left of another run."""
+    print(f"It is kept as {record.name}.broken, and its run is made again.", file=sys.stderr)
+    os.replace(record, f"{record}.broken")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -69,7 +69,9 @@ def test_what_has_a_record_is_no_part_of_a_batch(known, tmp_path, capsys):
         results.write(record(planned[stem]), tmp_path)
     (tmp_path / "mini" / f"{second}.json").write_text("{}")  # broken: to be made again
     assert batch.to_do(planned, tmp_path, "mini") == [second, *rest]
-    assert second in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert second in said and f"kept as {second}.json.broken" in said
+    assert sorted(p.name for p in (tmp_path / "mini").iterdir()) == sorted([f"{first}.json", f"{second}.json.broken"])
 
 
 def test_pictures_are_shared_by_what_decides_them(known):
@@ -166,9 +168,8 @@ def test_a_run_outlives_its_killed_job_and_is_waited_for(tmp_path):
     with open(jobs.lock_of(notebook)) as lock:
         assert not jobs.locks(lock), "held by the worker"
     done = []
-    waiting = threading.Thread(target=lambda: done.append(jobs.run({}, 0, notebook, tmp_path / "r.json")))
-    results_path = results.write(record(experiment()), tmp_path)
-    os.replace(results_path, tmp_path / "r.json")
+    made = results.write(record(experiment()), tmp_path)
+    waiting = threading.Thread(target=lambda: done.append(jobs.run({}, 0, notebook, made)))
     waiting.start()
     time.sleep(0.3)
     assert not done
@@ -186,12 +187,13 @@ def test_the_exit_status_of_a_failed_run_is_passed_on(tmp_path, monkeypatch):
 
 def test_a_record_outlives_its_page(tmp_path, monkeypatch, capsys):
     """Snakemake removes what a failed job wrote; a figure that fails, or is killed, after the record is no such job."""
-    os.replace(results.write(record(experiment()), tmp_path), tmp_path / "made.json")
+    path = results.write(record(experiment()), tmp_path)
+    os.replace(path, tmp_path / "made.json")
     code = "import os, sys; os.replace(*sys.argv[1:]); sys.exit(1)"
-    made = [sys.executable, "-c", code, str(tmp_path / "made.json"), str(tmp_path / "r.json")]
+    made = [sys.executable, "-c", code, str(tmp_path / "made.json"), str(path)]
     monkeypatch.setattr(jobs, "command", lambda values, notebook: made)
-    assert jobs.run({}, 0, tmp_path / "a.ipynb", tmp_path / "r.json") == 0
-    assert results.read(tmp_path / "r.json") and "its page failed" in capsys.readouterr().err
+    assert jobs.run({}, 0, tmp_path / "a.ipynb", path) == 0
+    assert results.read(path) and "its page failed" in capsys.readouterr().err
 
 
 def test_a_broken_record_is_made_again(tmp_path, monkeypatch):
