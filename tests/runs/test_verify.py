@@ -104,6 +104,7 @@ def test_records_just_made_are_compared_or_kept(folder, tmp_path, capsys):
     made = tmp_path / "made"
     changed = record(experiment(method="finetune"))
     changed["result"]["R"][0][0] = 1.0
+    changed = results.sealed(changed)
     for r in (record(experiment()), changed, record(experiment(seed=7)), record(experiment(seed=8), world="older")):
         results.write(r, made)
     kept = tmp_path / "committed"
