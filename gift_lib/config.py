@@ -107,7 +107,7 @@ class Experiment:
         """The learning rate of a task."""
         return self.lr_per_task.get(task, self.lr)
 
-    def replace(self, **changes: Any) -> "Experiment":
+    def replace(self, /, **changes: Any) -> "Experiment":
         """A copy with some values changed; unknown names are a ConfigError."""
         _known(changes)
         return dataclasses.replace(self, **changes)
@@ -151,13 +151,57 @@ def _freeze(e: Experiment) -> None:
         value = getattr(e, name)
         if not isinstance(value, Mapping):
             raise ConfigError(f"{name} must map names to values, not {value!r}.")
-        object.__setattr__(e, name, FrozenDict(value))
+        object.__setattr__(e, name, FrozenDict(_plain(value, name)))
+    object.__setattr__(e, "lr_per_task", FrozenDict({k: _as_float(v) for k, v in e.lr_per_task.items()}))
+    for name, form in (("order", _one_order), ("teacher", _one_teacher)):
+        if isinstance(getattr(e, name), str):
+            object.__setattr__(e, name, form(getattr(e, name)))
     tasks = (e.tasks,) if isinstance(e.tasks, str) else tuple(e.tasks)
     object.__setattr__(e, "tasks", tasks)
-    for f in dataclasses.fields(Experiment):  # 1 and 1.0 are the same value and must have one digest
+    for f in dataclasses.fields(Experiment):  # 1 and 1.0, 0.0 and -0.0: one value has one digest
         value = getattr(e, f.name)
-        if f.type is float and type(value) is int:
-            object.__setattr__(e, f.name, float(value))
+        if f.type is float:
+            object.__setattr__(e, f.name, _as_float(value))
+
+
+def _as_float(value: Any) -> Any:
+    """A number as a plain float, -0.0 as 0.0; what is none (or too large for one) as it is, for `_check` to refuse."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return value
+    try:
+        return float(value) + 0.0
+    except OverflowError:
+        return value
+
+
+def _plain(value: Any, name: str) -> Any:
+    """A method's settings in the one form that each has: what JSON can hold, names as keys, 1.0 as 1, -0.0 as 0."""
+    if isinstance(value, Mapping):
+        for key in value:
+            _require(isinstance(key, str) and _is_text(key), f"every name in {name}", key, "text that UTF-8 can write")
+        return {k: _plain(v, f"{name}[{k}]") for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v, name) for v in value]
+    if isinstance(value, str):
+        _require(_is_text(value), name, value, "text that UTF-8 can write")
+    if value is None or isinstance(value, (bool, str)):
+        return value
+    number = _as_float(value)
+    _require(isinstance(number, float) and math.isfinite(number), name, value, "text, a finite number or a list")
+    return int(number) if number.is_integer() and abs(number) < 2**53 else number
+
+
+def _one_order(order: str) -> str:
+    """A list of tasks without the spaces around its commas."""
+    return ",".join(part.strip() for part in order.split(","))
+
+
+def _one_teacher(teacher: str) -> str:
+    """The weight of "wise(a)" as Python writes it; what is no teacher as it is, for `_check` to refuse."""
+    try:
+        return f"wise({wise_weight(teacher) + 0.0})" if teacher.startswith("wise") else teacher
+    except ConfigError:
+        return teacher
 
 
 def _check(e: Experiment) -> None:
@@ -175,8 +219,8 @@ def _check(e: Experiment) -> None:
     for name in ("lr", "temperature"):
         _require(getattr(e, name) > 0, name, getattr(e, name), "more than zero")
     for task, lr in e.lr_per_task.items():
-        good = isinstance(lr, (int, float)) and not isinstance(lr, bool) and math.isfinite(lr) and lr > 0
-        _require(good, f"lr_per_task[{task}]", lr, "more than zero")
+        good = isinstance(lr, float) and math.isfinite(lr) and lr > 0
+        _require(good, f"lr_per_task[{task}]", lr, "a number more than zero", number_hint(lr))
     for name in ("warmup", "label_smoothing"):
         _require(0 <= getattr(e, name) < 1, name, getattr(e, name), "in [0, 1)")
     _require(e.prompt_draws >= e.images_per_task, "prompt_draws", e.prompt_draws, "at least images_per_task")
@@ -187,7 +231,10 @@ def _check_type(name: str, kind: Any, value: Any) -> None:
     if kind in (int, float, str, bool):
         right = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
         if not right:
-            raise ConfigError(f"{name} must be of type {kind.__name__}, not {value!r}.")
+            hint = number_hint(value) if kind is float else ""
+            raise ConfigError(f"{name} must be of type {kind.__name__}, not {value!r}.{hint}")
+    if kind is str:
+        _require(_is_text(value), name, value, "text that UTF-8 can write")
     if kind is float and not math.isfinite(value):
         raise ConfigError(f"{name} must be a finite number, not {value!r}.")
     if name == "synthetic_seed" and not (value is None or (type(value) is int and value >= 0)):
@@ -199,13 +246,34 @@ def _check_order(e: Experiment) -> None:
         raise ConfigError(
             f"order cannot be {e.order!r}: use {', '.join(map(repr, ORDERS))} or a comma-separated list of task names."
         )
+    named = e.order.split(",")
+    if "" in named or len(set(named)) < len(named):
+        raise ConfigError(f"order names a task twice, or none between two commas: {e.order!r}.")
     if len(set(e.tasks)) < len(e.tasks):
         raise ConfigError(f"tasks names one task twice: {', '.join(e.tasks)}.")
 
 
-def _require(holds: bool, name: str, value: Any, what: str) -> None:
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # half of a pair
+        return False
+    return True
+
+
+def number_hint(value: Any) -> str:
+    """What to write where YAML (of sweeps and of papermill) takes a number such as 1e-5 for text; else nothing."""
+    try:
+        number = repr(float(value)) if isinstance(value, str) else ""
+    except ValueError:
+        return ""
+    written = number if "." in number else number.replace("e", ".0e")
+    return f" YAML takes {value} for text: write {written}." if number else ""
+
+
+def _require(holds: bool, name: str, value: Any, what: str, hint: str = "") -> None:
     if not holds:
-        raise ConfigError(f"{name} must be {what}, not {value!r}.")
+        raise ConfigError(f"{name} must be {what}, not {value!r}.{hint}")
 
 
 def wise_weight(teacher: str) -> float:

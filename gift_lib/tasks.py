@@ -109,7 +109,8 @@ ORDERS: dict[str, tuple[str, ...]] = {
 def in_order(tasks: Mapping[str, Task], order: str, only: tuple[str, ...] = ()) -> list[Task]:
     """The tasks in Order `I` or `II`, or in the order of a comma-separated list of task names.
 
-    `only` keeps a subset (by task name), in the same order. Unknown names are a ConfigError.
+    `only` keeps a subset (by task name), in the same order. A name that is unknown, or outside the order, is a
+    ConfigError.
     """
     by_name = {t.name: t for t in tasks.values()}
     if order in ORDERS:
@@ -118,6 +119,9 @@ def in_order(tasks: Mapping[str, Task], order: str, only: tuple[str, ...] = ()) 
     else:
         sequence = [_pick(by_name, n.strip(), f"order {order!r}") for n in order.split(",")]
     kept = [_pick(by_name, n, "tasks") for n in only]
+    outside = [t.name for t in kept if t not in sequence]
+    if outside:
+        raise ConfigError(f"tasks: {outside[0]!r} is not in the order {order!r}. Add it there, or leave it out here.")
     return [t for t in sequence if not only or t in kept]
 
 

@@ -88,6 +88,7 @@ def run(experiment: Experiment, runtime: Runtime = LOCAL, results_dir: str | Pat
     Raises ConfigError, DataError or NumericsError with the remedy; what was done is kept.
     """
     methods.check(experiment)
+    tasks = data.load_tasks(experiment, runtime.data_dir, runtime.cache_dir)
     address = results.Address(experiment, identity_of(experiment, runtime))
     state = state_of(address.key, runtime)
     known = address.find(results_dir) if results_dir else None
@@ -95,7 +96,7 @@ def run(experiment: Experiment, runtime: Runtime = LOCAL, results_dir: str | Pat
         checkpoint.discard(state)  # left by a run killed after its record was written
         return known
     with checkpoint.workplace(state) as folder, numerics(runtime.device):
-        record = _run(address, runtime, folder / "state.safetensors")
+        record = _run(address, tasks, runtime, folder / "state.safetensors")
         if results_dir:
             results.write(record, results_dir)
     return record
@@ -116,9 +117,8 @@ def identity_of(experiment: Experiment, runtime: Runtime = LOCAL) -> dict[str, A
     )
 
 
-def _run(address: results.Address, runtime: Runtime, state: Path) -> results.Record:
+def _run(address: results.Address, tasks: list[Task], runtime: Runtime, state: Path) -> results.Record:
     e, started, stages, cpu = address.experiment, time.perf_counter(), Counter(), Counter()
-    tasks = data.load_tasks(e, runtime.data_dir, runtime.cache_dir)
     method = build_method(e, runtime, len(tasks))
     source = Source(e, runtime) if method.uses_synthetic else None
     saved = checkpoint.load(state)

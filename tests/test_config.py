@@ -6,6 +6,9 @@ import pytest
 
 from gift_lib.config import COLAB, MINI, PAPER, Experiment, experiment, from_dict, wise_weight
 from gift_lib.errors import ConfigError
+from gift_lib.files import read_json
+from gift_lib.results import Address
+from gift_lib.runs.repository import ROOT
 
 BAD = [
     ({"guidence_scale": 3.0}, "guidance_scale"),
@@ -39,6 +42,19 @@ BAD = [
     ({"seed": -1}, "seed must be zero or more"),
     ({"synthetic_seed": 0.5}, "synthetic_seed must be"),
     ({"method_options": [1]}, "must map names"),
+    ({"lr": "1e-5"}, "lr must be of type float, not '1e-5'. YAML takes 1e-5 for text: write 1.0e-05"),
+    ({"weight_decay": "2.5e-7"}, "write 2.5e-07"),
+    ({"lr_per_task": {"digits": "5e-06"}}, r"lr_per_task\[digits\] must be a number .* write 5.0e-06"),
+    ({"lr_per_task": {"digits": True}}, "a number more than zero, not True"),
+    ({"lr_per_task": {1: 1e-3}}, "every name in lr_per_task must be text"),
+    ({"method_options": {"weight": float("nan")}}, r"method_options\[weight\] must be"),
+    ({"method_options": {"weight": [float("inf")]}}, "finite"),
+    ({"method_options": {"weight": {1, 2}}}, "a finite number or a list"),
+    ({"prompt_template": "{c} \ud800"}, "text that UTF-8 can write"),
+    ({"method_options": {"route": "\ud800"}}, "text that UTF-8 can write"),
+    ({"order": "digits,,terrain"}, "none between two commas"),
+    ({"order": "digits, digits"}, "order names a task twice"),
+    ({"self": 1}, "no setting 'self'"),
 ]
 
 
@@ -65,6 +81,38 @@ def test_digest_depends_on_every_field_and_on_nothing_else():
     digests = {base.replace(**{k: v}).digest for k, v in changes.items()}
     assert len(digests | {base.digest}) == len(changes) + 1
     assert experiment(alpha=1).digest == experiment(alpha=1.0).digest
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"lr_per_task": {"digits": 1}}, {"lr_per_task": {"digits": 1.0}}),
+        ({"method_options": {"weight": 1}}, {"method_options": {"weight": 1.0}}),
+        ({"method_options": {"weight": [0.0, 2]}}, {"method_options": {"weight": (-0.0, 2.0)}}),
+        ({"weight_decay": 0.0}, {"weight_decay": -0.0}),
+        ({"beta": 0}, {"beta": -0.0}),
+        ({"order": "digits,terrain"}, {"order": " digits , terrain"}),
+        ({"teacher": "wise(0.5)"}, {"teacher": "wise(0.50)"}),
+        ({"teacher": "wise(1)"}, {"teacher": "wise( 1.0 )"}),
+    ],
+)
+def test_one_setting_has_one_digest(one, other):
+    assert experiment(**one) == experiment(**other) and experiment(**one).digest == experiment(**other).digest
+
+
+def test_settings_that_differ_have_two():
+    assert experiment(method_options={"a": 1}).digest != experiment(method_options={"a": True}).digest
+    assert experiment(method_options={"a": 0.5}).digest != experiment(method_options={"a": "0.5"}).digest
+
+
+def test_no_record_of_the_book_changes_its_digest():
+    """Its config, read back, gives the digest and the key that it was written with."""
+    records = [read_json(p) for p in sorted((ROOT / "book" / "results").rglob("*-s*-*.json"))]
+    assert len(records) > 300
+    for record in records:
+        e = from_dict(record["config"])
+        assert e.to_dict() == record["config"] and e.digest == record["digest"]
+        assert Address(e, record["identity"]).key == record["key"]
 
 
 def test_an_experiment_cannot_change():

@@ -37,6 +37,11 @@ def test_unknown_tasks_are_named_with_the_nearest(tasks):
         in_order(tasks, "I", ("moon",))
 
 
+def test_a_task_outside_the_order_is_refused(tasks):
+    with pytest.raises(ConfigError, match="'mnist' is not in the order 'food,aircraft'"):
+        in_order(tasks, "food,aircraft", ("food", "mnist"))
+
+
 def test_prompts():
     task = make("pets", "OxfordPet")
     assert task.prompts() == ["a photo of a cat.", "a photo of a dog."]

@@ -171,11 +171,18 @@ def test_nan_is_one_clear_error_and_keeps_finished_tasks(runtime, monkeypatch, t
         ({"order": "terrain,moon"}, "there is no task 'moon'"),
         ({"model": "mini-99"}, "make world"),
         ({"pipeline": "/nowhere"}, "/nowhere"),
+        ({"tasks": ("scenes",), "order": "silhouettes,textures"}, "'scenes' is not in the order"),
+        ({"tasks": ("digits", "scenes"), "order": "digits,textures"}, "'scenes' is not in the order"),
+        ({"lr_per_task": {"digit": 1e-4}}, "lr_per_task: there is no task 'digit'; did you mean 'digits'"),
+        ({"lr_per_task": {"MNIST": 1e-4}}, "lr_per_task: there is no task 'MNIST'"),
     ],
 )
-def test_bad_experiments_fail_before_any_work(runtime, settings, message):
+def test_bad_experiments_fail_before_any_work(runtime, settings, message, tmp_path):
+    """And nothing is written: no record, no state of a run."""
+    states = set(runtime.cache.glob("runs/*"))
     with pytest.raises(GiftError, match=message):
-        run(experiment(**{**SMALL, **settings}), runtime)
+        run(experiment(**{**SMALL, **settings}), runtime, tmp_path / "results")
+    assert not (tmp_path / "results").exists() and set(runtime.cache.glob("runs/*")) == states
 
 
 def test_no_gpu(runtime):

@@ -7,7 +7,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from gift_lib.config import Experiment
-from gift_lib.errors import ConfigError
+from gift_lib.errors import ConfigError, nearest
 from gift_lib.tasks import Images, Task, in_order
 
 
@@ -17,9 +17,12 @@ def load_tasks(
     """The experiment's tasks in training order. Nothing is decoded until a split is asked for.
 
     Decoded pictures lie in the cache folder, at the size that the experiment's CLIP reads.
-    Raises ConfigError for a task that does not exist, DataError where a data set is missing.
+    Raises ConfigError for a task that does not exist or is not in the order, DataError where a data set is missing.
     """
     tasks = _source(experiment).tasks(data_dir, **_decoding(experiment, cache_dir))
+    names = {t.name for t in tasks.values()}
+    for name in experiment.lr_per_task.keys() - names:
+        raise ConfigError(f"lr_per_task: there is no task {name!r}; {nearest(name, names)}")
     return in_order(tasks, experiment.order, experiment.tasks)
 
 

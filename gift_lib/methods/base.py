@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from gift_lib import losses
 from gift_lib.clip import Clip, classifier, encode_images, encode_texts
-from gift_lib.config import Experiment
+from gift_lib.config import Experiment, number_hint
 from gift_lib.consolidation import Penalty
 from gift_lib.errors import ConfigError, nearest
 from gift_lib.files import digest
@@ -250,5 +250,7 @@ def resolve_options(cls: type[Method], given: Mapping[str, Any], scale: str) -> 
         default = cls.options[key]
         good = isinstance(value, type(default)) and isinstance(value, bool) == isinstance(default, bool)
         if not (good or (isinstance(default, float) and type(value) is int)):
-            raise ConfigError(f"method_options[{key}] must be of type {type(default).__name__}, not {value!r}.")
-    return {**cls.options, **cls.presets.get(scale, {}), **given}
+            hint = number_hint(value) if isinstance(default, float) else ""
+            raise ConfigError(f"method_options[{key}] must be of type {type(default).__name__}, not {value!r}.{hint}")
+    real = {k: float(v) for k, v in given.items() if isinstance(cls.options[k], float)}
+    return {**cls.options, **cls.presets.get(scale, {}), **given, **real}

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from gift_lib.config import NUMERICS_VERSION, Experiment, experiment, from_dict
-from gift_lib.errors import DataError, GiftError
+from gift_lib.errors import ConfigError, DataError, GiftError
 from gift_lib.files import cache_root, digest, held, read_json, write_json
 from gift_lib.runs import numerics, sweeps
 from gift_lib.runs.jobs import is_record, lock_of, one_gpu, put_aside
@@ -48,17 +48,29 @@ def plan(name: str, scale: str, seeds: str, folder: str | Path) -> dict[str, Exp
     """The runs of one or more sweeps by the stem of their record's file name.
 
     Runs whose weights or data are not there are left out, and the reason is said: they do not stop the others.
+    Raises ConfigError for tasks that do not exist, or are not in the order, and where no run is left.
     """
     wanted = sweeps.runs(sweeps.load_many(name, scale, sweeps.seed_list(seeds))).values()
     found, lacking = {}, Counter()
     for e in wanted:
         try:
+            _check_tasks(e.scale, e.model, e.order, e.tasks, e.lr_per_task)
             found[record_path(folder, e).stem] = e
         except DataError as error:
             lacking[str(error)] += 1
     for reason, count in lacking.items():
         print(f"{count} runs are left out: {reason}", file=sys.stderr)
+    if not found:
+        raise ConfigError(f"sweep {name!r} has no run that can be made here.")
     return found
+
+
+@functools.cache
+def _check_tasks(scale: str, model: str, order: str, tasks: tuple[str, ...], lr_per_task: Mapping[str, float]) -> None:
+    """Raise ConfigError for a task that does not exist or is not in the order: once for all runs of one kind."""
+    from gift_lib import data
+
+    data.load_tasks(experiment(scale, model=model, order=order, tasks=tasks, lr_per_task=lr_per_task))
 
 
 def is_current(record: Mapping[str, Any]) -> bool:

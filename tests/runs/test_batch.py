@@ -17,7 +17,7 @@ from fixtures_records import record
 from gift_lib import generate, results
 from gift_lib.config import experiment
 from gift_lib.data import load_tasks
-from gift_lib.errors import DataError
+from gift_lib.errors import ConfigError, DataError
 from gift_lib.generation import painter
 from gift_lib.runs import batch, caches, jobs, sweeps
 from gift_lib.training import Runtime
@@ -60,6 +60,28 @@ def test_runs_that_a_scale_cannot_make_are_left_out(tmp_path):
     with pytest.raises(DataError, match="at scale paper nobody has a real picture"):
         batch.identity(e)
     assert batch.state(e, tmp_path, tmp_path) == ("without weights or data", None)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"tasks": ["scenes"], "order": "silhouettes,textures"}, "'scenes' is not in the order"),
+        ({"order": "silhouettes,texture"}, "did you mean 'textures'"),
+        ({"lr_per_task": {"scene": 1e-4}}, "did you mean 'scenes'"),
+    ],
+)
+def test_a_batch_with_tasks_that_cannot_be_is_refused_whole(folders, known, settings, said):
+    path = folders.write({"good": {}, "bad": settings})
+    with pytest.raises(ConfigError, match=said):
+        batch.plan(path, "mini", "", folders.results)
+    assert not folders.results.exists()
+
+
+def test_a_batch_of_which_nothing_can_be_made_is_no_success(folders, known, capsys):
+    path = folders.write({"a": {"model": "mini-2"}})
+    with pytest.raises(ConfigError, match="has no run that can be made here"):
+        batch.plan(path, "mini", "", folders.results)
+    assert "1 runs are left out: the weights of mini-2" in capsys.readouterr().err
 
 
 def test_what_has_a_record_is_no_part_of_a_batch(known, tmp_path, capsys):
