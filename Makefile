@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install book main-job html pdf serve test test-slow lint bench world world-check sweep sweep-status \
+.PHONY: help install book main-job html pdf serve test test-slow lint bench world world-check sweep sweep-status row \
         verify reproduce data zero-shot dry-run cache readme clean
 
 PYTHON ?= python3
@@ -10,6 +10,8 @@ SCALE ?= mini
 DEVICE ?= cpu
 NAME ?= all
 METHOD ?= gift
+FILE ?=
+ORDER ?= I
 JOBS ?= 2
 PORT ?= 8000
 N ?= 3
@@ -85,6 +87,11 @@ world-check: install ## whether the scale model is hard enough, and honest
 
 sweep: install ## a batch of runs, or the rest of it: NAME=ablation-loss SCALE=mini JOBS=2; SEEDS=0-9 for other seeds
 	$(BIN)/snakemake $(BATCH) --config name=$(NAME) scale=$(SCALE) device=$(DEVICE) seeds=$(SEEDS)
+
+row: install ## a method of your own beside the table's rows: FILE=my_method.py; ORDER=II, SEEDS=0-9 for others
+	@test -n "$(FILE)" || { echo "Give the file: make row FILE=my_method.py"; exit 2; }
+	OMP_NUM_THREADS=1 $(PY) -m gift_lib.book.row "$(FILE)" --order "$(ORDER)" --seeds "$(or $(SEEDS),0-4)" \
+	  --scale "$(SCALE)" --device "$(DEVICE)" --jobs "$(JOBS)"
 
 sweep-status: install ## what a batch has done and what is missing: NAME=... SCALE=...
 	$(PY) -m gift_lib.runs.batch status $(NAME) --scale $(SCALE) --jobs $(JOBS) --seeds=$(SEEDS)

@@ -26,6 +26,7 @@ from gift_lib.evaluation import Row, evaluate_openly
 from gift_lib.files import cache_root
 from gift_lib.generate import Source, SyntheticSet, weights_digest
 from gift_lib.methods.base import Batch, Method, Resources, Shuffle, Terms, seeded
+from gift_lib.methods.outside import source_digest
 from gift_lib.pool import prompt_stream
 from gift_lib.tasks import Task
 
@@ -108,13 +109,18 @@ def state_of(key: str, runtime: Runtime = LOCAL) -> Path:
 
 
 def identity_of(experiment: Experiment, runtime: Runtime = LOCAL) -> dict[str, Any]:
-    """World and weight hashes and the numerics version, without training anything."""
-    generates = methods.find(experiment.method).uses_synthetic and experiment.synthetic_source == "diffusion"
+    """World and weight hashes and the numerics version, without training anything.
+
+    Of a method outside the package the digest of its file, too: once it is edited, its runs are others.
+    """
+    method = methods.find(experiment.method)
+    generates = method.uses_synthetic and experiment.synthetic_source == "diffusion"
+    own = source_digest(experiment.method)
     return results.identity(
         world=data.world_hash(experiment, runtime.data_dir),
         clip=clip_digest(experiment.model),
         pipeline=weights_digest(experiment.pipeline) if generates else "",
-    )
+    ) | ({"method": own} if own else {})
 
 
 def _run(address: results.Address, tasks: list[Task], runtime: Runtime, state: Path) -> results.Record:

@@ -11,7 +11,18 @@ from gift_lib.methods.base import METHODS, Batch, Method, Resources, Terms, regi
 for _module in sorted(m.name for m in pkgutil.iter_modules(__path__)):
     importlib.import_module(f"{__name__}.{_module}")
 
-__all__ = ["METHODS", "Batch", "Method", "Resources", "Terms", "build", "find", "register"]
+__all__ = [
+    "METHODS",
+    "Batch",
+    "Method",
+    "Resources",
+    "Terms",
+    "build",
+    "find",
+    "load_file",
+    "register",
+    "source_digest",
+]
 
 
 def find(name: str) -> type[Method]:

@@ -50,9 +50,14 @@ METHODS: dict[str, type["Method"]] = {}
 
 
 def register(name: str, title: str) -> Callable[[type["Method"]], type["Method"]]:
-    """Class decorator: make a method known under `name`, shown in tables as `title`."""
+    """Class decorator: make a method known under `name`, shown in tables as `title`.
+
+    ConfigError where the name is that of a method of the library.
+    """
 
     def keep(cls: type["Method"]) -> type["Method"]:
+        if name in METHODS and METHODS[name].__module__.startswith("gift_lib.") and METHODS[name] is not cls:
+            raise ConfigError(f"the name {name!r} is taken by a method of the library: register yours under another.")
         cls.name, cls.title = name, title
         METHODS[name] = cls
         return cls
