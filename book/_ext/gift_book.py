@@ -9,6 +9,7 @@ from pathlib import Path
 from myst_nb.sphinx_ import NbMetadataCollector
 from sphinx.application import Sphinx
 from sphinx.config import Config
+from typeset import typeset
 
 #: Everything that an executed page depends on beside its own cells (those the cache compares itself).
 SOURCES = ("gift_lib/**/*", "requirements.txt", "env/requirements.lock", "book/data/**/*", "book/results/**/*",
@@ -62,7 +63,9 @@ def provenance(app: Sphinx, docname: str) -> str:
 
 
 def add_provenance(app: Sphinx, pagename: str, templatename: str, context: dict, doctree: object) -> None:
-    """Put the line under the page's title."""
+    """Put the line under the page's title, and set the page's numbers well."""
+    if doctree is not None and "body" in context:
+        context["body"] = typeset(context["body"])
     line = provenance(app, pagename) if doctree is not None else ""
     if line and "</h1>" in context.get("body", ""):
         context["body"] = context["body"].replace("</h1>", "</h1>\n" + line, 1)

@@ -1,7 +1,7 @@
 // A table of four rows or more is sorted by the column whose head is pressed; once more turns it round.
 function sortable(table) {
   const rows = [...table.querySelectorAll("tbody tr")];
-  const heads = [...table.querySelectorAll("thead tr:last-child th")];
+  const heads = [...table.querySelectorAll("thead tr:last-child > *")];
   if (rows.length < 4 || table.querySelectorAll("thead tr").length > 1) return;
   const value = (row, k) => {
     const text = row.cells[k] ? row.cells[k].textContent.trim() : "";
@@ -29,6 +29,15 @@ function sortable(table) {
   });
 }
 
+// The head of a column of numbers stands over them, at the right.
+function align(table) {
+  const rows = [...table.querySelectorAll("tbody tr")];
+  [...table.querySelectorAll("thead tr:last-child > *")].forEach((head, k) => {
+    const cells = rows.map((row) => row.cells[k]).filter((cell) => cell && cell.textContent.trim());
+    if (cells.length && cells.every((cell) => cell.classList.contains("gift-number"))) head.classList.add("gift-number");
+  });
+}
+
 document.addEventListener("DOMContentLoaded", () => {
   // What scrolls sideways can be reached with the keyboard.
   for (const box of document.querySelectorAll(".bd-article table, .bd-article pre, .bd-article div.math")) {
@@ -36,7 +45,10 @@ document.addEventListener("DOMContentLoaded", () => {
   }
   // A list holds list items; the role that Sphinx gives a source is not one of them for every reader.
   for (const source of document.querySelectorAll(".citation-list > [role]")) source.setAttribute("role", "listitem");
-  for (const table of document.querySelectorAll(".bd-article table:not(.gift-matrix)")) sortable(table);
+  for (const table of document.querySelectorAll(".bd-article table:not(.gift-matrix)")) {
+    align(table);
+    sortable(table);
+  }
   // The visible text is the better name: the theme's labels say something else.
   for (const named of document.querySelectorAll("summary[aria-label], .search-button-field[aria-label]")) {
     named.removeAttribute("aria-label");
