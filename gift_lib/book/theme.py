@@ -40,7 +40,7 @@ SERIES_COLOURS = ("#0072b2", "#d55e00", "#3f9142", "#b142d0", "#8a6d1d", "#7d7d7
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 
 THEMES = {
-    "both": {"ink": "#7d7d7d", "grid": "#8a8a8a55", "paper": "none"},
+    "both": {"ink": "#757575", "grid": "#8a8a8a55", "paper": "none"},
     "light": {"ink": "#222832", "grid": "#00000022", "paper": "#ffffff"},
     "dark": {"ink": "#ced6dd", "grid": "#ffffff2a", "paper": "#14181e"},
 }

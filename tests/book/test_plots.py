@@ -117,6 +117,14 @@ def test_luminance_of_known_colours():
     assert contrast((1, 1, 1), to_rgb("#767676")) == pytest.approx(4.54, abs=0.01)  # WCAG's own example
 
 
+def test_ink_is_readable_on_both_pages():
+    """Text of the figure that serves both pages: WCAG's 4.5 on white; on the dark page as near as one grey can come."""
+    ink = to_rgb(theme.THEMES["both"]["ink"])
+    assert contrast(ink, (1, 1, 1)) >= 4.5 and contrast(ink, to_rgb(theme.THEMES["dark"]["paper"])) >= 3.5
+    for name in ("light", "dark"):
+        assert contrast(to_rgb(theme.THEMES[name]["ink"]), to_rgb(theme.THEMES[name]["paper"])) >= 7
+
+
 @pytest.mark.parametrize("name", theme.METHOD_COLOURS)
 def test_method_colours_show_on_light_and_dark(name):
     for paper in ("#ffffff", theme.THEMES["dark"]["paper"]):
