@@ -1,0 +1,141 @@
+"""All ablations at one glance: every setting's difference to the default, in the three metrics."""
+
+import textwrap
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from gift_lib.book import tables
+from gift_lib.book.findings import ALPHA
+from gift_lib.book.theme import grid, themed
+from gift_lib.runs import sweeps
+from gift_lib.runs.published import METRICS
+
+#: Sweeps with a default setting that have pages of their own, or are no ablations of one setting.
+ELSEWHERE = ("table1", "table2", "own-why")
+#: Colours by direction: clearly above the default, clearly below it, neither.
+ABOVE, BELOW, UNCLEAR = "#0072b2", "#d55e00", "#8a8a8a"
+
+
+def page_of(sweep: str) -> str:
+    """The notebook that tells an ablation in full."""
+    return f"ablation_{sweep.split('-', 1)[1].replace('-', '_')}.ipynb"
+
+
+def rows(frame: pd.DataFrame, scale: str = "mini") -> pd.DataFrame:
+    """A row per sweep, setting and metric: Δ to the sweep's default in points, its half-width, p, and the published Δ.
+
+    p is corrected by Holm within its sweep and metric. Neither a default nor a setting without records has a row.
+    """
+    found = []
+    for name in sweeps.names(scale):
+        sweep = sweeps.load(name, scale)
+        default = tables.default_variant(sweep)
+        if default and name not in ELSEWHERE:
+            table = tables.ablation(frame, name, scale)
+            found += [_row(sweep, v, m, table[m], default) for v in table.index.drop(default) for m in METRICS]
+    columns = ["sweep", "title", "default", "setting", "metric", "Δ", "±", "p", "published"]
+    return pd.DataFrame(found, columns=columns).dropna(subset="Δ").reset_index(drop=True)
+
+
+def _row(sweep: sweeps.Sweep, setting: str, metric: str, block: pd.DataFrame, default: str) -> list:
+    own = block.loc[setting]
+    gap = round(own["published"] - block.at[default, "published"], 1)
+    return [sweep.name, sweep.title, default, setting, metric, own["Δ"], own["Δ ±"], own["p"], gap]
+
+
+def verdict(row: pd.Series) -> str:
+    """The colour of a difference: clear ones by their direction."""
+    if not row["p"] < ALPHA:
+        return UNCLEAR
+    return ABOVE if row["Δ"] > 0 else BELOW
+
+
+@themed
+def draw(table: pd.DataFrame, *, ax: Axes | None = None) -> Figure:
+    """The forest: a line per setting under its ablation's title, a panel per metric, published values as diamonds."""
+    places, labels = _places(table)
+    figure, axes = grid(ax, 1, len(METRICS), 0.2 * (max(places.values(), default=0) + 1) + 1.2, sharey=True)
+    for panel, metric in zip(axes[0], METRICS, strict=True):
+        panel.axvline(0, color="#8a8a8a", linewidth=1)
+        for _, row in table[table["metric"] == metric].iterrows():
+            _mark(panel, places[row["sweep"], row["setting"]], row)
+        panel.set_title(metric)
+        panel.xaxis.set_major_locator(MaxNLocator(3))
+        panel.margins(x=0.1)
+        panel.grid(axis="x")
+        panel.tick_params(axis="y", length=0)
+    axes[0, 0].set_yticks(list(labels), list(labels.values()), fontsize=9)
+    axes[0, 0].set_ylim(max(labels, default=0) + 0.8, -0.8)
+    for tick, name in zip(axes[0, 0].get_yticklabels(), labels.values(), strict=True):
+        tick.set_fontweight("normal" if name.startswith(" ") else "bold")
+    figure.supxlabel("points above the default setting", fontsize=10)
+    figure.legend(handles=_legend(), loc="outside upper left", ncols=2, handletextpad=0.3, columnspacing=1.0)
+    return figure
+
+
+def _places(table: pd.DataFrame) -> tuple[dict[tuple[str, str], float], dict[float, str]]:
+    """Where each setting stands, and what is written at each height: titles, and below each its settings."""
+    places, labels, y = {}, {}, 0.0
+    for (name, title), own in table.groupby(["sweep", "title"], sort=False):
+        written = textwrap.wrap(title.split(",")[0], 24)
+        labels[y + 0.35 * (len(written) - 1)] = "\n".join(written)
+        y += 0.3 + 0.7 * len(written)
+        for setting in own["setting"].unique():
+            places[name, setting] = y
+            labels[y] = f"  {setting}"
+            y += 1
+        y += 0.2
+    return places, labels
+
+
+def _mark(panel: Axes, y: float, row: pd.Series) -> None:
+    half = None if np.isnan(row["±"]) else row["±"]
+    panel.errorbar(row["Δ"], y, xerr=half, marker="o", markersize=4, color=verdict(row), linewidth=1.4)
+    if not np.isnan(row["published"]):
+        panel.plot(row["published"], y, "D", markersize=4.5, color="#8a6d1d", markerfacecolor="none")
+
+
+def _legend() -> list[Line2D]:
+    kinds = {"clearly above": ABOVE, "clearly below": BELOW, "no clear effect": UNCLEAR}
+    ours = [Line2D([], [], marker="o", color=c, markersize=4, linewidth=1.4, label=n) for n, c in kinds.items()]
+    return [*ours, Line2D([], [], marker="D", color="#8a6d1d", markerfacecolor="none", linestyle="", label="published")]
+
+
+def alt(table: pd.DataFrame) -> str:
+    """What the forest shows, in a sentence."""
+    clear = table[table["p"] < ALPHA]
+    counts = ", ".join(f"{m}: {(clear['metric'] == m).sum()}" for m in METRICS)
+    settings = len(table.drop_duplicates(["sweep", "setting"]))
+    return f"Differences of {settings} settings to their defaults, in points; clear ones by metric: {counts}."
+
+
+def said(table: pd.DataFrame) -> str:
+    """A sentence on the whole, then a Markdown list: each ablation with its page and its largest clear effects."""
+    if table.empty:
+        return "No ablation has records yet: `make sweep NAME=all` makes them."
+    clear = table[table["p"] < ALPHA]
+    settings, changed = (len(t.drop_duplicates(["sweep", "setting"])) for t in (table, clear))
+    parts = [f"{(clear['metric'] == m).sum()} in {m}" for m in METRICS]
+    both = clear[clear["published"].notna() & (clear["published"] != 0)]
+    agree = int((both["Δ"] * both["published"] > 0).sum())
+    first = (
+        f"Of {settings} settings {changed} clearly differ from the default in some metric ({', '.join(parts)}). "
+        f"Of the {len(both)} clear differences with a published one beside them {agree} point the same way."
+    )
+    return "\n".join([first, "", *(_line(name, own) for name, own in table.groupby("sweep", sort=False))])
+
+
+def _line(name: str, own: pd.DataFrame) -> str:
+    clear, effects = own[own["p"] < ALPHA], []
+    for metric in METRICS:
+        mine = clear[clear["metric"] == metric]
+        if len(mine):
+            top = mine.loc[mine["Δ"].abs().idxmax()]
+            effects.append(f"{metric} {top['Δ']:+.1f} ± {top['±']:.1f} with *{top['setting']}*")
+    found = "; ".join(effects) or "no clear effect"
+    return f"- [{own['title'].iloc[0]}]({page_of(name)}), against *{own['default'].iloc[0]}*: {found}."

@@ -1,0 +1,64 @@
+"""The forest of all ablations: its rows are the tables' own, its colours their tests, its words no more than both."""
+
+import pytest
+from fixtures_records import frame, sweep_records
+from matplotlib.colors import to_hex
+
+from gift_lib.book import forest, tables
+from gift_lib.runs.published import METRICS
+from gift_lib.runs.repository import ROOT
+
+LEVELS = {"beta=0.0": 60.0, "beta=0.25": 60.0, "beta=0.5": 65.0, "beta=1.0": 50.0}
+
+
+@pytest.fixture(scope="module")
+def rows():
+    return forest.rows(frame(sweep_records("ablation-ita", LEVELS.get)))
+
+
+def test_every_setting_but_the_default_has_the_tables_own_numbers(rows):
+    table = tables.ablation(frame(sweep_records("ablation-ita", LEVELS.get)), "ablation-ita")
+    mine = rows[rows["sweep"] == "ablation-ita"]
+    assert set(mine["setting"]) == set(LEVELS) - {"beta=0.25"} and len(mine) == 3 * len(METRICS)
+    for _, row in mine.iterrows():
+        block = table[row["metric"]]
+        assert (row["Δ"], row["p"]) == (block.at[row["setting"], "Δ"], block.at[row["setting"], "p"])
+        gap = block.at[row["setting"], "published"] - block.at["beta=0.25", "published"]
+        assert row["published"] == pytest.approx(gap)
+
+
+def test_only_clear_differences_have_a_colour(rows):
+    found = {r["setting"]: forest.verdict(r) for _, r in rows[rows["metric"] == "Last"].iterrows()}
+    assert found["beta=0.5"] == forest.ABOVE and found["beta=1.0"] == forest.BELOW
+    assert forest.verdict(rows.iloc[0].replace({rows.iloc[0]["p"]: float("nan")})) == forest.UNCLEAR
+
+
+def test_the_picture_holds_a_mark_for_each_row_and_a_diamond_for_each_published_one(rows):
+    figure = forest.draw(rows)
+    for panel, metric in zip(figure.axes, METRICS, strict=True):
+        own = rows[rows["metric"] == metric]
+        marks = [line for line in panel.lines if line.get_marker() == "o"]
+        diamonds = [line for line in panel.lines if line.get_marker() == "D"]
+        assert len(marks) == len(own) and len(diamonds) == own["published"].notna().sum()
+        assert sorted(to_hex(m.get_color()) for m in marks) == sorted(forest.verdict(r) for _, r in own.iterrows())
+        assert sorted(float(m.get_xdata()[0]) for m in marks) == pytest.approx(sorted(own["Δ"]))
+    assert "3 settings" in forest.alt(rows)
+
+
+def test_the_words_name_the_largest_clear_effect_and_the_page(rows):
+    said = forest.said(rows)
+    assert "Of 3 settings 2 clearly differ" in said
+    assert "(ablation_ita.ipynb), against *beta=0.25*" in said and "with *beta=1.0*" in said and "beta=0.0" not in said
+
+
+def test_without_records_the_page_says_so():
+    empty = forest.rows(frame([]))
+    assert "no records yet" in forest.said(empty).lower() or "No ablation has records yet" in forest.said(empty)
+    assert forest.draw(empty)._repr_png_().startswith(b"\x89PNG")
+
+
+def test_each_ablation_has_the_page_that_its_line_links_to():
+    from gift_lib.runs import sweeps
+
+    told = [n for n in sweeps.names("mini") if n.startswith(("ablation-", "own-")) and n not in forest.ELSEWHERE]
+    assert all((ROOT / "notebooks" / forest.page_of(n)).is_file() for n in told)
