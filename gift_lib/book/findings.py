@@ -150,3 +150,101 @@ def _reason(j: Judged) -> str:
     first = f"Weakest of {len(j.outcomes)} comparisons: " if len(j.outcomes) > 1 else ""
     wider = f" (± {o.corrected.half_width:.1f} when corrected for all comparisons)" if o.hangs_on_correction else ""
     return f"{first}{o.comparison}? Ours {o.effect.mean:{form}}{half}{wider} over {o.effect.n} seeds{beside}."
+
+
+# The box that opens a page of results: what came out, how sure we are, and what it contradicts.
+
+
+def opening(frame: pd.DataFrame, sweep: str, scale: str = "mini") -> str:
+    """Three short paragraphs on a sweep with a default setting, as a Markdown quotation; '' without records."""
+    default = tables.default_variant(sweeps.load(sweep, scale))
+    table = tables.ablation(frame, sweep, scale)
+    cells = [(m, v) for m in paper.METRICS for v in table.index if v != default and not np.isnan(table.at[v, (m, "Δ")])]
+    if not default or not cells:
+        return ""
+    clear = [(m, v) for m, v in cells if table.at[v, (m, "p")] < ALPHA]
+    return quotation(_largest(table, clear, default), _surety(table, cells, clear), _against(table, clear, default))
+
+
+def _largest(table: pd.DataFrame, clear: Sequence[tuple[str, str]], default: str) -> str:
+    """The largest clear effect in each metric."""
+    tops: dict[str, list[str]] = {}
+    for m in paper.METRICS:
+        mine = [v for metric, v in clear if metric == m]
+        if mine:
+            tops.setdefault(max(mine, key=lambda v: abs(table.at[v, (m, "Δ")])), []).append(m)
+    if not tops:
+        return f"No setting clearly differs from *{default}* in any of the three numbers."
+    effects = [f"*{v}* changes {_list([f'{m} by {_points(table, m, v)}' for m in ms])}" for v, ms in tops.items()]
+    rest = [m for m in paper.METRICS if m not in {metric for metric, _ in clear}]
+    nothing = f" In {_list(rest)} no setting clearly differs." if rest else ""
+    return f"Against *{default}*, {'; '.join(effects)}.{nothing}"
+
+
+def _points(table: pd.DataFrame, metric: str, setting: str) -> str:
+    half = table.at[setting, (metric, "Δ ±")]
+    return f"{table.at[setting, (metric, 'Δ')]:+.1f}" + ("" if np.isnan(half) else f" ± {half:.1f}")
+
+
+def _surety(table: pd.DataFrame, cells: Sequence, clear: Sequence) -> str:
+    seeds = sorted({int(table.at[v, (m, "n")]) for m, v in cells})
+    count = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
+    return (
+        f"{count} seed{'s' if seeds[-1] > 1 else ''} per setting; {len(clear)} of {len(cells)} differences are clear "
+        "after correction, ± is half a 95 % interval."
+    )
+
+
+def _against(table: pd.DataFrame, clear: Sequence[tuple[str, str]], default: str) -> str:
+    """Clear differences that point the other way than the published ones."""
+    gaps = {(m, v): table.at[v, (m, "published")] - table.at[default, (m, "published")] for m, v in clear}
+    known = {c: round(g, 1) for c, g in gaps.items() if not np.isnan(g) and round(g, 1)}
+    turned = [c for c, gap in known.items() if gap * table.at[c[1], (c[0], "Δ")] < 0]
+    if not known:
+        return "No clear difference has a published one beside it, so nothing here contradicts the paper."
+    if not turned:
+        return f"All {len(known)} clear differences with a published one point the same way." if len(known) > 1 else (
+            "The clear difference with a published one points the same way."
+        )  # fmt: skip
+    said = [f"*{v}* in {m} ({table.at[v, (m, 'Δ')]:+.1f} here, {known[m, v]:+.1f} published)" for m, v in turned]
+    return f"{len(turned)} of {len(known)} clear differences with a published one point the other way: {_list(said)}."
+
+
+def opening_of_table(frame: pd.DataFrame, order: str, scale: str = "mini") -> str:
+    """The same for Table 1 or 2: where GIFT stands, how many pairs are told apart, which order is reversed."""
+    estimates = tables.estimates(frame, tables.main_sweep(frame, order, scale))
+    trained = {v: row for v, row in estimates.items() if v != "Zero-shot" and all(row[m] for m in paper.METRICS)}
+    if "GIFT" not in trained:
+        return ""
+    best = {m: max(trained, key=lambda v: trained[v][m].mean) for m in paper.METRICS}
+    ours = [f"{m} {trained['GIFT'][m]}" for m in paper.METRICS]
+    leads: dict[str, list[str]] = {}
+    for m, b in best.items():
+        leads.setdefault(b, []).append(m if b == "GIFT" else f"{m} ({trained[b][m]})")
+    highest = "; ".join(f"{b} in {_list(ms)}" for b, ms in leads.items())
+    found = [p for m in paper.METRICS for p in pairs(frame, order, m, scale)]
+    count = {k: sum(p.verdict == k for p in found) for k in ("as published", "reversed", "undecided")}
+    seeds = sorted({e.n for row in trained.values() for e in row.values() if e})
+    worst = min((p for p in found if p.verdict == "reversed"), key=lambda p: p.ours.mean, default=None)
+    contrary = f"{count['reversed']} of {len(found)} pairs of methods stand in the reverse of the published order"
+    if worst:
+        contrary += (
+            f", most of all {worst.second} above {worst.first} in {worst.metric} "
+            f"({-worst.ours.mean:+.1f} here, {-worst.published:+.1f} published)"
+        )
+    told = count["as published"] + count["reversed"]
+    return quotation(
+        f"GIFT reaches {_list(ours)}. The highest of the trained methods: {highest}.",
+        f"{seeds[0]} to {seeds[-1]} seeds per method; {told} of {len(found)} pairs are told apart after correction.",
+        f"{contrary}; {count['as published']} stand as published.",
+    )
+
+
+def quotation(came: str, sure: str, against: str) -> str:
+    """The three parts under their names, readable as plain Markdown too."""
+    parts = {"What came out.": came, "How sure.": sure, "Against the paper.": against}
+    return "\n>\n".join(f"> **{name}** {text}" for name, text in parts.items())
+
+
+def _list(parts: Sequence[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

@@ -86,6 +86,20 @@ def ranking(order: str, scale: str = "mini") -> Markdown:
     return Markdown(_typeset(said) or tables.status(frame, tables.MAIN[order], scale))
 
 
+def finding(sweep: str, scale: str = "mini") -> Markdown:
+    """What came out of a sweep, how sure, and what it contradicts: the box at the head of its page."""
+    return _box(findings.opening(records(), sweep, scale), sweep, scale)
+
+
+def finding_of_table(order: str, scale: str = "mini") -> Markdown:
+    """The same for Table 1 (Order I) or 2 (Order II)."""
+    return _box(findings.opening_of_table(records(), order, scale), tables.MAIN[order], scale)
+
+
+def _box(said: str, sweep: str, scale: str) -> Markdown:
+    return Markdown(_typeset(said) if said else f"> {tables.status(records(), sweep, scale)}")
+
+
 def meaning(sweep: str, scale: str = "mini") -> Markdown:
     """What a sweep's settings change, in words."""
     frame = records()

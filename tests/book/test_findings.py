@@ -85,3 +85,33 @@ def test_tasks_that_clearly_differ_are_named():
     columns = {"x": [1.0] * 3, "y": [0.0] * 3, "Δ": [1.0, -1.0, 5.0], "Δ ±": [0.1] * 3, "p": [0.01, 0.04, 0.05]}
     said = findings.tasks(pd.DataFrame(columns, index=["a", "b", "c"]), "Last")
     assert said == "Of 3 tasks, Last is clearly higher with *x* than with *y* in: a; lower in: b."
+
+
+def test_an_opening_says_what_came_out_how_sure_and_what_it_contradicts():
+    level = {"beta=0.0": 60.0, "beta=0.25": 60.0, "beta=0.5": 65.0, "beta=1.0": 50.0}
+    said = findings.opening(frame(sweep_records("ablation-ita", level.get)), "ablation-ita").split("\n>\n")
+    assert [line.split("**")[1] for line in said] == ["What came out.", "How sure.", "Against the paper."]
+    assert "Against *beta=0.25*, *beta=1.0* changes Transfer by -" in said[0] and "beta=0.5" not in said[0]
+    assert "5 seeds per setting; 6 of 9 differences are clear" in said[1]
+    # published: beta 0.5 and 1.0 both cost Transfer, Avg and Last
+    assert said[2].count("*beta=0.5*") == 3 and "3 of 6 clear differences" in said[2] and "*beta=1.0*" not in said[2]
+
+
+def test_an_opening_without_a_clear_difference_claims_nothing():
+    said = findings.opening(frame(sweep_records("ablation-ita", lambda v: 60.0)), "ablation-ita")
+    assert "No setting clearly differs" in said and "0 of 9 differences" in said and "nothing here contradicts" in said
+
+
+@pytest.mark.parametrize("sweep", ["ablation-ita", "own-orders"])
+def test_an_opening_without_records_or_default_is_empty(sweep):
+    assert findings.opening(frame([]), sweep) == ""
+
+
+def test_the_opening_of_a_table_names_the_leader_and_counts_the_pairs():
+    def level(variant):
+        return {"GIFT": 70.0, "Zero-shot": 80.0, "Continual Finetune": 65.0}.get(variant, 50.0)
+
+    said = findings.opening_of_table(frame(sweep_records("table1", level)), "I")
+    assert "The highest of the trained methods: GIFT in Transfer, Avg and Last." in said
+    assert "5 to 10 seeds per method" in said and "Continual Finetune above" in said
+    assert findings.opening_of_table(frame([]), "I") == ""
