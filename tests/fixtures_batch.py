@@ -15,7 +15,7 @@ from typing import Any
 from gift_lib import results
 from gift_lib.config import Experiment
 from gift_lib.files import canonical_json
-from gift_lib.runs import batch, sweeps
+from gift_lib.runs import batch, repository
 from gift_lib.training import Runtime, run
 
 #: Two tasks, two steps, eight pictures of one denoising step: starting a run takes longer than the run.
@@ -51,7 +51,7 @@ class Folders:
         """The documented command over these folders."""
         config = {"name": name or self.root / "tiny.yml", "scale": "mini", "results": self.results, "runs": self.runs,
                   **config}  # fmt: skip
-        program = [sys.executable, "-m", "snakemake", "--snakefile", str(sweeps.ROOT / "Snakefile")]
+        program = [sys.executable, "-m", "snakemake", "--snakefile", str(repository.ROOT / "Snakefile")]
         return [*program, "--directory", str(self.root), "--keep-going", "--keep-incomplete", "--rerun-incomplete",
                 "--nolock", *options, "--config", *(f"{k}={v}" for k, v in config.items())]  # fmt: skip
 

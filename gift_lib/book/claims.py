@@ -21,7 +21,8 @@ from gift_lib import intervals, metrics
 from gift_lib.book import tables
 from gift_lib.errors import ConfigError, DataError, nearest
 from gift_lib.intervals import Estimate
-from gift_lib.runs import published, sweeps
+from gift_lib.runs import sweeps
+from gift_lib.runs.repository import book_folder
 from gift_lib.runs.sweeps import Sweep
 
 TESTS = ("higher", "lower", "not lower", "equal", "above")
@@ -136,7 +137,7 @@ def untested(path: str | Path | None = None) -> pd.DataFrame:
 
 
 def _read(path: str | Path | None) -> Mapping[str, Any]:
-    path = Path(path) if path else published.book_folder() / "data" / "claims.yml"
+    path = Path(path) if path else book_folder() / "data" / "claims.yml"
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:

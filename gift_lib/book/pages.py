@@ -12,7 +12,7 @@ from gift_lib import results
 from gift_lib.book import findings, plots, tables
 from gift_lib.runs import batch, sweeps
 from gift_lib.runs.published import METRICS
-from gift_lib.runs.repository import records_folder
+from gift_lib.runs.repository import records_folders
 
 
 def source(function: Callable) -> Code:
@@ -22,7 +22,7 @@ def source(function: Callable) -> Code:
 
 def records() -> pd.DataFrame:
     """The records of this book that stand, one row per run; of another world or other weights they count as missing."""
-    return results.load_frame(batch.standing_records(records_folder()))
+    return results.load_frame(batch.standing_records(*records_folders()))
 
 
 def age(frame: pd.DataFrame | None = None) -> Markdown | None:

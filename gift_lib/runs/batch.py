@@ -81,15 +81,18 @@ def is_current(record: Mapping[str, Any]) -> bool:
     return record["identity"] == identity(from_dict(record["config"]))
 
 
-def standing_records(folder: str | Path) -> list[Mapping[str, Any]]:
+def standing_records(*folders: str | Path) -> list[Mapping[str, Any]]:
     """The records that tables may use: of each run the current one, else the newest of an older numerics version.
+
+    The same record in two folders counts once.
 
     Never one of another world or other weights. A record whose weights are not here stays: nothing says that they
     have changed.
     """
     from gift_lib import results
 
-    return numerics.newest(r for r in results.read_all(folder) if _may_stand(r))
+    found = {r["key"]: r for folder in folders for r in results.read_all(folder)}
+    return numerics.newest(r for r in found.values() if _may_stand(r))
 
 
 def _may_stand(record: Mapping[str, Any]) -> bool:

@@ -1,6 +1,5 @@
 """The published numbers: book/data/published.csv, read and translated into experiments. Never mixed with ours."""
 
-import os
 import sys
 from collections.abc import Mapping
 from functools import cache
@@ -12,6 +11,7 @@ import yaml
 
 from gift_lib.config import SCALES, Experiment, experiment
 from gift_lib.errors import ConfigError, DataError, nearest
+from gift_lib.runs.repository import book_folder
 
 #: The rows of Tables 1 and 2 in their order, then our two references: name in the library -> name in the table.
 TITLES = {
@@ -44,18 +44,6 @@ def title(method: str) -> str:
     base = sys.modules.get("gift_lib.methods.base")
     own = base.METHODS[method].title if base and method in base.METHODS else method
     return TITLES.get(method, own)
-
-
-def book_folder() -> Path:
-    """The `book` folder: the one in GIFT_BOOK, else beside the library, else above the working directory."""
-    if "GIFT_BOOK" in os.environ:
-        return Path(os.environ["GIFT_BOOK"])
-    for root in (Path(__file__).parents[2], Path.cwd(), *Path.cwd().parents):
-        if (root / "book" / "data" / "published.csv").is_file():
-            return root / "book"
-    raise DataError(
-        "the folder book/data is not here: run inside a clone of the project, or set GIFT_BOOK to its book/."
-    )
 
 
 @cache

@@ -1,10 +1,14 @@
 """Where the project lives: its address on the network, kept here alone, and its folders on disk.
 
+A library that was installed by itself brings what pages read (records, sweeps, claims, published numbers) in
+`gift_lib/shipped`. In a clone the same folder holds links to the files themselves.
+
 `python -m gift_lib.runs.repository https://github.com/OWNER/NAME` writes a new address here and in every file that
 repeats it, because it must (a notebook opened in Colab is all that Colab has).
 """
 
 import argparse
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -17,6 +21,9 @@ ADDRESS = "https://github.com/gift-book/gift-book"
 
 #: The clone that this library runs from (meaningless where it was installed by itself: see `in_clone`).
 ROOT = Path(__file__).resolve().parents[2]
+
+#: What an installed library brings of `book/` and `notebooks/`, laid out as in a clone.
+SHIPPED = Path(__file__).resolve().parents[1] / "shipped"
 
 #: Files that may repeat the address, relative to the clone.
 PLACES = (
@@ -48,14 +55,36 @@ def first_cell() -> str:
     return FIRST_CELL.format(address=ADDRESS)
 
 
+def is_clone(folder: Path) -> bool:
+    """Whether a folder is a clone of the project, with the book in it."""
+    return (folder / "book" / "_toc.yml").is_file() and (folder / "gift_lib" / "__init__.py").is_file()
+
+
 def in_clone() -> bool:
     """Whether the library runs from a clone of the project, with the book beside it."""
-    return (ROOT / "book" / "_toc.yml").exists()
+    return is_clone(ROOT)
+
+
+def home() -> Path:
+    """The folder with `book` and `notebooks/sweeps` in it: the clone around the library, else the one around the
+    working folder, else what the installed library brought."""
+    return next(filter(is_clone, (ROOT, Path.cwd(), *Path.cwd().parents)), SHIPPED)
+
+
+def book_folder() -> Path:
+    """The `book` folder of `home()`, or the one that the environment variable GIFT_BOOK names."""
+    named = os.environ.get("GIFT_BOOK")
+    return Path(named).expanduser() if named else home() / "book"
 
 
 def records_folder() -> Path:
-    """Where records are kept: the book's own in a clone, else `results` in the current folder."""
-    return ROOT / "book" / "results" if in_clone() else Path("results")
+    """Where records are written: the book's own in a clone, else `results` in the current folder."""
+    return Path("results") if home() == SHIPPED else home() / "book" / "results"
+
+
+def records_folders() -> list[Path]:
+    """Where records are read: those that came with an installed library, then the reader's own."""
+    return list(dict.fromkeys([home() / "book" / "results", records_folder()]))
 
 
 def slug(address: str) -> str:

@@ -13,10 +13,10 @@ import yaml
 
 from gift_lib.config import SCALES, Experiment, experiment
 from gift_lib.errors import ConfigError, DataError, GiftError, nearest
+from gift_lib.runs.repository import home, records_folder
 
-ROOT = Path(__file__).resolve().parents[2]
-FOLDER = ROOT / "notebooks" / "sweeps"
-RESULTS = ROOT / "book" / "results"
+FOLDER = home() / "notebooks" / "sweeps"
+RESULTS = records_folder()
 #: Keys of a sweep's file with the type of their values.
 KEYS = {
     "title": str, "paper": str, "scales": list, "counts": str, "base": dict, "at_scale": dict, "seeds": int,

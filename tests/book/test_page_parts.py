@@ -32,7 +32,7 @@ def some(monkeypatch):
 
 @pytest.mark.parametrize("part", PARTS)
 def test_without_records_a_page_says_which_command_makes_them(part, monkeypatch, tmp_path):
-    monkeypatch.setattr(pages, "records_folder", lambda: tmp_path)
+    monkeypatch.setattr(pages, "records_folders", lambda: [tmp_path])
     shown = getattr(pages, part)(*PARTS[part])
     assert isinstance(shown, Markdown)
     sweep = "table1" if PARTS[part][0] == "I" else PARTS[part][0]
@@ -59,8 +59,13 @@ def test_all_standing_records_load_as_one_frame(monkeypatch, tmp_path):
         e = from_dict(r["config"])
         now = batch.identity(e)
         other = now if e.distillation == "contrastive" else now | {"clip": "another"}
+<<<<<<< HEAD
         results.write(results.Address(e, other).record(r["result"], r["run"]), tmp_path)
     monkeypatch.setattr(pages, "records_folder", lambda: tmp_path)
+=======
+        results.write(results.make(e, other, r["result"], r["run"]), tmp_path)
+    monkeypatch.setattr(pages, "records_folders", lambda: [tmp_path])
+>>>>>>> 2109534 (An installed library brings the records, sweeps, claims and published numbers that pages read)
     assert len(results.read_all(tmp_path)) == 10
     assert set(pages.records()["distillation"]) == {"contrastive"} and len(pages.records()) == 5
 

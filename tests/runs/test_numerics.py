@@ -8,7 +8,7 @@ from gift_lib.book import claims, pages, readme, tables
 from gift_lib.config import NUMERICS_VERSION, experiment
 from gift_lib.errors import DataError
 from gift_lib.methods import METHODS
-from gift_lib.runs import batch, numerics, sweeps, verify
+from gift_lib.runs import batch, numerics, repository, sweeps, verify
 
 OLD = NUMERICS_VERSION - 1
 
@@ -114,7 +114,7 @@ def test_the_readme_says_it_too(book):
 
 def test_every_page_that_shows_records_tells_their_age():
     telling = ("pages.evidence(", "pages.table(", "pages.ranking(", "pages.meaning(", "pages.age(", "tables.age(")
-    for path in (sweeps.ROOT / "notebooks").glob("*.ipynb"):
+    for path in (repository.ROOT / "notebooks").glob("*.ipynb"):
         text = path.read_text(encoding="utf-8")
         shows = any(name in text for name in ("pages.records(", "pages.points(", "pages.per_task(", "pages.matrix("))
         assert not shows or any(name in text for name in telling), path.name

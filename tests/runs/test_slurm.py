@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from fixtures_batch import Folders, plan, undisturbed, wait_for
 
-from gift_lib.runs import sweeps
+from gift_lib.runs import repository
 
 #: The plugin drops SLURM_CONF, so the configuration must lie here.
 CONFIG = Path("/etc/slurm/slurm.conf")
@@ -111,7 +111,7 @@ def _output(*command: str) -> str:
 
 
 #: The documented profile, for a cluster without accounting and without another's load.
-SLURM = ("--profile", str(sweeps.ROOT / "env" / "slurm"), "--jobs", "2", "--slurm-no-account",
+SLURM = ("--profile", str(repository.ROOT / "env" / "slurm"), "--jobs", "2", "--slurm-no-account",
          "--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "5")  # fmt: skip
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from gift_lib.config import experiment
 from gift_lib.errors import ConfigError, DataError
-from gift_lib.runs import batch, sweeps
+from gift_lib.runs import batch, repository, sweeps
 
 SPEC = {
     "title": "Two temperatures",
@@ -133,8 +133,8 @@ def test_settings_of_one_seed_share_their_pictures(name):
 
 
 def test_every_ablation_has_a_page_and_every_page_its_sweep():
-    pages = {p.stem.removeprefix("ablation_") for p in (sweeps.ROOT / "notebooks").glob("ablation_*.ipynb")}
+    pages = {p.stem.removeprefix("ablation_") for p in (repository.ROOT / "notebooks").glob("ablation_*.ipynb")}
     files = {n.partition("-")[2].replace("-", "_") for n in sweeps.names() if n.startswith(("ablation-", "own-"))}
     assert pages == files - {"why"}, "own-why has a page among the results"
-    contents = (sweeps.ROOT / "book" / "_toc.yml").read_text()
+    contents = (repository.ROOT / "book" / "_toc.yml").read_text()
     assert all(f"notebooks/ablation_{p}\n" in contents for p in pages)
