@@ -6,6 +6,7 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
+from docutils import nodes
 from myst_nb.sphinx_ import NbMetadataCollector
 from sphinx.application import Sphinx
 from sphinx.config import Config
@@ -71,6 +72,18 @@ def add_provenance(app: Sphinx, pagename: str, templatename: str, context: dict,
         context["body"] = context["body"].replace("</h1>", "</h1>\n" + line, 1)
 
 
+def let_links_reach(app: Sphinx, doctree: nodes.document) -> None:
+    """Let the plain links that notebooks use, `glossary.md#term-Avg`, `bibliography.md#key`, reach terms and works.
+
+    MyST itself only knows headings. A link to what is not there stays a warning, which a strict build refuses.
+    """
+    page, cite = app.env.docname, app.env.get_domain("cite")
+    slugs = app.env.metadata[page].setdefault("myst_slugs", {})
+    slugs |= {i: (0, i, term.astext()) for term in doctree.findall(nodes.term) for i in term["ids"]}
+    here = (b.citation_nodes for key, b in cite.bibliographies.items() if key.docname == page)
+    slugs |= {key: (0, work["ids"][0], key) for works in here for key, work in works.items()}
+
+
 def slim(app: Sphinx, exception: Exception | None) -> None:
     """Empty the theme's script of every icon there is (1.5 MB): the icons in use come from its web fonts too."""
     script = Path(app.outdir) / "_static" / "scripts" / "fontawesome.js"
@@ -87,6 +100,7 @@ def _version() -> str:
 def setup(app: Sphinx) -> dict[str, object]:
     app.add_config_value("gift_fingerprint", "", "env")
     app.connect("config-inited", prepare_execution, priority=100)
+    app.connect("doctree-read", let_links_reach)
     app.connect("html-page-context", add_provenance)
     app.connect("build-finished", slim)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
