@@ -2,7 +2,8 @@
 
 A control is a few axes (guidance scale, denoising steps) and a function that draws what stands at each point.
 Live, the function is called for what is chosen. On a page (`GIFT_STATIC` is set while the book is built) all
-points are drawn beforehand, and `control.js` shows the chosen one.
+points are drawn beforehand, and `control.js` shows the chosen one. The explorer of matrices has nothing to draw:
+it is the same HTML in both.
 """
 
 import base64
@@ -36,7 +37,7 @@ from gift_lib.pool import concepts_of, prompt_stream
 from gift_lib.runs import published
 from gift_lib.tasks import Task
 
-SCRIPT = Path(__file__).with_name("control.js")
+SCRIPT, STYLE = (Path(__file__).with_name(f"control.{end}") for end in ("js", "css"))
 
 
 @dataclass(frozen=True)
@@ -47,9 +48,14 @@ class Frame:
     text: str
 
 
+def on_page() -> bool:
+    """Whether the book is being built."""
+    return bool(os.environ.get("GIFT_STATIC"))
+
+
 def live() -> bool:
     """Whether a kernel will be there to answer: not while the book is built, and not without ipywidgets."""
-    if os.environ.get("GIFT_STATIC"):
+    if on_page():
         return False
     try:
         import ipywidgets  # noqa: F401
@@ -74,7 +80,7 @@ def _live(axes: Mapping[str, Sequence], draw: Callable[..., Frame], start: Seque
 
     def show(**chosen: Any) -> None:
         frame = draw(*(chosen[name] for name in axes))
-        display(HTML(frame.html), Markdown(frame.text))
+        display(HTML(_style() + frame.html), Markdown(frame.text))
 
     look = {"continuous_update": False, "style": {"description_width": "initial"}}
     sliders = {
@@ -109,7 +115,12 @@ def _box(kind: str, name: str, controls: str, content: str) -> str:
     key = digest(inner.encode(), 8)
     label = html.escape(name, quote=True)
     opening = f'<div class="gift-control" id="gift-{key}" data-kind="{kind}" role="group" aria-label="{label}">'
-    return f"{opening}{inner}</div><script>{SCRIPT.read_text(encoding='utf-8')}</script>"
+    return f"{_style()}{opening}{inner}</div><script>{SCRIPT.read_text(encoding='utf-8')}</script>"
+
+
+def _style() -> str:
+    """How controls look, where no page of the book around them says so."""
+    return "" if on_page() else f"<style>{STYLE.read_text(encoding='utf-8')}</style>"
 
 
 def picture(figure: Figure, alt: str) -> str:
@@ -144,7 +155,7 @@ MEAN = "mean"
 def explorer(frame: pd.DataFrame, made_up: Mapping | None = None, scale: str = "mini") -> Any:
     """R of every method, order and seed of Tables 1 and 2 that has a record, and of `made_up` (a record's result).
 
-    On a page one can also pick a metric and see which cells it averages.
+    Only what has a record can be chosen. One can also pick a metric and see which cells it averages.
     """
     runs = explorer_runs(frame, scale)
     if made_up is not None:
@@ -152,7 +163,7 @@ def explorer(frame: pd.DataFrame, made_up: Mapping | None = None, scale: str = "
     runs.sort(key=lambda run: run["method"] != published.title("gift"))  # what is shown at first
     if not runs:
         return Markdown(" ".join(tables.status(frame, name, scale) for name in tables.MAIN.values()))
-    return _live_explorer(runs) if live() else HTML(_explorer_page(runs))
+    return HTML(_explorer(runs))
 
 
 def explorer_runs(frame: pd.DataFrame, scale: str = "mini") -> list[dict[str, Any]]:
@@ -179,7 +190,7 @@ def _run(method: str, order: str, seed: str, result: Mapping, colour: str = "#7d
     }  # fmt: skip
 
 
-def _explorer_page(runs: Sequence[Mapping]) -> str:
+def _explorer(runs: Sequence[Mapping]) -> str:
     shades = [mpl.colormaps["viridis"](k / 20) for k in range(21)]
     inks = ["#000000" if theme.luminance(shade[:3]) > 0.18 else "#ffffff" for shade in shades]
     data = {"runs": runs, "colours": [to_hex(shade) for shade in shades], "inks": inks}
@@ -190,22 +201,8 @@ def _explorer_page(runs: Sequence[Mapping]) -> str:
     return _box("explorer", "accuracy matrices", choices, content)
 
 
-#: What the explorer lets one choose; the last only on a page.
+#: What the explorer lets one choose.
 CHOICES = ("method", "order", "seed", "cells of")
-
-
-def _live_explorer(runs: Sequence[Mapping]) -> Any:
-    import ipywidgets
-
-    def show(**chosen: str) -> None:
-        run = next((r for r in runs if all(r[k] == v for k, v in chosen.items())), None)
-        if run is None:
-            return display(Markdown("There is no record of this combination."))
-        display(plots.heatmap({"result": {"tasks": run["tasks"], "R": run["R"], "zero_shot": run["zero"]}}))
-        display(Markdown(", ".join(f"{name} {value}" for name, value in run["numbers"].items())))
-
-    values = {k: list(dict.fromkeys(r[k] for r in runs)) for k in CHOICES[:3]}
-    return ipywidgets.interactive(show, **{k: ipywidgets.Dropdown(options=v, description=k) for k, v in values.items()})
 
 
 # The pool -----------------------------------------------------------------------------------------

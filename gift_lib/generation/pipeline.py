@@ -21,6 +21,8 @@ from gift_lib.pictures import Sampler
 #: Pictures per call of the pipeline. On one CPU core 8 is as fast per picture as 16 or 32.
 CHUNK = 8
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+#: What diffusers calls the precision of the weights that it loads: `torch_dtype` until its version 0.39.
+DTYPE = "dtype" if tuple(map(int, diffusers.__version__.split(".")[:2])) >= (0, 40) else "torch_dtype"
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ def load_pipeline(name: str, device: str = "cpu", precision: str = "fp32", compi
     try:
         with _without_bars():
             pipeline = DiffusionPipeline.from_pretrained(
-                folder.path, dtype=DTYPES[precision], use_safetensors=True, local_files_only=True,
+                folder.path, **{DTYPE: DTYPES[precision]}, use_safetensors=True, local_files_only=True,
                 variant="fp16" if folder.half else None, **without,
             )  # fmt: skip
         _check_complete(pipeline, folder)

@@ -23,7 +23,7 @@ def drawn(w, n):
 
 
 def page(body: str) -> str:
-    css = (ROOT / "book" / "static" / "gift.css").read_text(encoding="utf-8")
+    css = "".join(p.read_text(encoding="utf-8") for p in (ROOT / "book" / "static" / "gift.css", widgets.STYLE))
     return (
         '<!doctype html><html lang="en" data-theme="light"><meta charset="utf-8"><title>controls</title>'
         f"<style>{css} body {{ margin: 0 8px; }}</style><main class='bd-article'><h1>controls</h1>{body}</main></html>"
@@ -39,7 +39,10 @@ def site(tmp_path_factory):
         made_up = {"tasks": ["x", "y"], "R": [[80.0, 60.0], [70.0, 90.0]], "zero_shot": [50.0, 51.0]}
         controls = widgets.control({"guidance": GUIDANCE, "steps": STEPS}, drawn, (7.5, 5))
         explorer = widgets.explorer(frame(records), made_up)
+    live = '<!doctype html><html lang="en"><meta charset="utf-8"><title>a notebook</title>'
+    live += widgets.explorer(frame(records), made_up).data
     (folder / "book").mkdir()
+    (folder / "book" / "live.html").write_text(live, encoding="utf-8")
     (folder / "book" / "index.html").write_text(page(controls.data + explorer.data), encoding="utf-8")
     (folder / "favicon.ico").write_bytes(b"")
     with served(folder) as address:
@@ -90,6 +93,26 @@ def test_only_runs_with_a_record_can_be_chosen(browser):
     assert browser.execute_script(offered, "order") == ["I", "II"]
     choose(browser, order="II")
     assert browser.execute_script(CELLS)[1][0] == "a"
+
+
+def test_no_choice_in_a_notebook_ends_without_a_record(browser, site):
+    """The explorer as a notebook shows it, with nothing of the book around it: every order of choosing ends well."""
+    bare = site.replace("index.html", "live.html")
+    assert visit(browser, bare) == []
+    offered = "return [...document.querySelectorAll(`[data-choice='${arguments[0]}'] option`)].map(o => o.value)"
+    seen = set()
+    for method in browser.execute_script(offered, "method"):
+        for order in ("II", "I", "none"):
+            choose(browser, method=method)
+            choose(browser, order=order)  # offered or not
+            for name in browser.execute_script(offered, "cells of"):
+                choose(browser, cells_of=name)
+                now = "return [...document.querySelectorAll('[data-kind=explorer] select')].map(s => s.value)"
+                seen.add(tuple(browser.execute_script(now)[:2]))
+                assert len(browser.execute_script(CELLS)) > 2 and all(browser.execute_script(now))
+    assert seen == {("made up", "none"), ("GIFT", "I"), ("GIFT", "II"), ("ZSCL", "I")}
+    dimmed = "return getComputedStyle(document.querySelector('.gift-unused')).opacity"
+    assert float(browser.execute_script(dimmed)) < 0.3, "it brings its own looks"
 
 
 def test_a_metric_shows_its_cells_and_its_means(browser):

@@ -104,12 +104,29 @@ def test_without_records_the_explorer_names_the_commands(page):
     assert [r["method"] for r in embedded(widgets.explorer(frame([]), made_up))["runs"]] == ["made up"]
 
 
-def test_the_live_explorer_chooses_among_the_records(monkeypatch):
+def test_the_explorer_is_the_same_where_a_kernel_runs_and_brings_its_looks(monkeypatch):
+    kept = frame(sweep_records("table1", {"GIFT": 60.0, "ZSCL": 55.0}.get))
+    monkeypatch.setenv("GIFT_STATIC", "1")
+    on_page = widgets.explorer(kept).data
+    monkeypatch.delenv("GIFT_STATIC")
+    live = widgets.explorer(kept).data
+    look, _, rest = live.partition("</style>")
+    assert rest == on_page and "<style>" not in on_page and ".gift-unused" in look
+    assert all(f"data-choice='{name}'" in rest for name in widgets.CHOICES) and "cells of" in widgets.CHOICES
+
+
+def test_a_live_control_brings_its_looks_too(monkeypatch, capsys):
     monkeypatch.delenv("GIFT_STATIC", raising=False)
-    kept = frame(sweep_records("table1", {"GIFT": 60.0}.get))
-    method, order, seed = widgets.explorer(kept).children[:3]
-    assert (method.options, order.options) == (("GIFT",), ("I",))
-    assert len(seed.options) == 11
+    shown = []
+    monkeypatch.setattr(widgets, "display", lambda *parts: shown.extend(parts))
+    widgets._live(AXES, drawn, (1.0, 3)).update()
+    assert shown[0].data.startswith("<style>") and shown[1].data == drawn(1.0, 3).text
+
+
+def test_looks_outside_the_book_need_none_of_its_colours():
+    style = widgets.STYLE.read_text(encoding="utf-8")
+    assert re.findall(r"var\(--[\w-]+\)", style) == ["var(--gift-method)"], "each control sets this one itself"
+    assert ".bd-article" not in style
 
 
 def test_the_pool_shows_its_names_and_prompts(page):
