@@ -36,10 +36,10 @@ help: ## list the targets
 install: $(STAMP) ## make the virtual environment .venv from the pins
 
 $(STAMP):
-	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.12 ..." if sys.version_info < (3, 11) else 0)'
+	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11, 5) <= sys.version_info < (3, 14) else "Python 3.11.5 to 3.13 is needed: make PYTHON=python3.12 ...")'
 	@test -x $(PY) || { echo "Making $(VENV)"; $(PYTHON) -m venv $(VENV); }
 	@echo "Installing the pinned packages into $(VENV) (a minute or two)"
-	$(PY) -m pip install --disable-pip-version-check -r requirements.txt -c env/requirements.lock
+	$(PY) -m pip install --disable-pip-version-check --require-hashes -r env/requirements.lock
 	$(PY) -m pip install --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@rm -f $(VENV)/.installed-*
 	@touch $@

@@ -13,7 +13,15 @@ What lies where, in the order in which data flows:
     book/                               what only pages need
 """
 
+import platform
 import sys
+
+#: What is said where the library cannot run: files are locked as Linux and macOS lock them, and torch has no wheels
+#: for Macs with Intel processors.
+ELSEWHERE = "gift_lib runs on Linux and on macOS with Apple silicon. On Windows it runs in WSL (`wsl --install`)."
+
+if not sys.platform.startswith("linux") and (sys.platform, platform.machine()) != ("darwin", "arm64"):
+    raise ImportError(ELSEWHERE)
 
 __version__ = "0.1.0"
 

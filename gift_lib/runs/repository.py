@@ -36,18 +36,24 @@ PLACES = (
     "gift_lib/runs/repository.py",
 )
 
-#: The first cell of every notebook: installs the library where it is not importable, and never touches torch.
+#: The first cell of every notebook: installs the library where it is not importable, from the clone around the
+#: notebook if there is one, and never touches torch.
 FIRST_CELL = """\
 import importlib.metadata
 import importlib.util
 import subprocess
 import sys
+from pathlib import Path
 
 if importlib.util.find_spec("gift_lib") is None:  # for example in Colab
-    library = "gift-lib @ git+{address}"
+    above = (Path.cwd(), *Path.cwd().parents)
+    clone = [str(p) for p in above if (p / "gift_lib/__init__.py").is_file()]
+    address = "gift-lib @ git+{address}"
+    library = ["-e", clone[0]] if clone else [address]
     present = [p for p in ("torch", "torchvision") if importlib.util.find_spec(p)]
-    keep = [f"{{p}}=={{importlib.metadata.version(p)}}" for p in present]
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", library, *keep], check=True)"""
+    library += [f"{{p}}=={{importlib.metadata.version(p)}}" for p in present]
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", *library], check=True)
+    sys.path += clone[:1]  # a kernel that runs already learns of it in this way"""
 
 
 def first_cell() -> str:

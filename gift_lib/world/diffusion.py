@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from gift_lib.files import atomic_write, digest
+from gift_lib.generation.pipeline import DTYPE
 from gift_lib.world.loop import Loss, Plan, Run
 from gift_lib.world.pictures import Pairs, tokens
 from gift_lib.world.settings import (
@@ -176,6 +177,7 @@ def save(pipe: StableDiffusionPipeline, folder: str | Path) -> None:
 
 def load(folder: str | Path) -> StableDiffusionPipeline:
     """The saved pipeline in fp32, through diffusers' own loader."""
-    pipe = StableDiffusionPipeline.from_pretrained(str(folder), safety_checker=None).to(torch.float32)
+    kept = {"safety_checker": None, DTYPE: torch.float32}
+    pipe = StableDiffusionPipeline.from_pretrained(str(folder), **kept)
     pipe.set_progress_bar_config(disable=True)
     return pipe
