@@ -1,4 +1,4 @@
-# `make book` and `make test` work from a fresh clone with nothing but Python 3.11 or newer and make.
+# `make book` and `make test` work from a fresh clone with nothing but Python 3.11, 3.12 or 3.13 and make.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
