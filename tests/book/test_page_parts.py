@@ -70,6 +70,18 @@ def test_all_standing_records_load_as_one_frame(monkeypatch, tmp_path):
     assert set(pages.records()["distillation"]) == {"contrastive"} and len(pages.records()) == 5
 
 
+def test_a_record_that_is_in_two_folders_counts_once(monkeypatch, tmp_path):
+    """As where an installed library brought it and a run in the current folder has made it again."""
+    made = sweep_records("ablation-loss", {"Contrastive": 50.0, "Text-only": 40.0}.get)
+    now = [results.make(e := from_dict(r["config"]), batch.identity(e), r["result"], r["run"]) for r in made]
+    for r in now:
+        results.write(r, tmp_path / "shipped")
+    for r in now[3:6]:
+        results.write(r, tmp_path / "own")
+    monkeypatch.setattr(pages, "records_folders", lambda: [tmp_path / name for name in ("shipped", "own", "none")])
+    assert sorted(pages.records()["key"]) == sorted(r["key"] for r in now)
+
+
 def test_records_whose_weights_are_not_here_stay(monkeypatch, tmp_path):
     monkeypatch.setattr(pipeline, "early_folder", lambda: tmp_path / "none")
     batch._identity.cache_clear()

@@ -39,19 +39,42 @@ def test_the_first_cell_does_nothing_where_the_library_is(monkeypatch):
     exec(repository.first_cell(), {})
 
 
-def test_the_first_cell_keeps_the_torch_that_is_there(monkeypatch):
-    import importlib.metadata
+@pytest.fixture
+def commands(monkeypatch):
+    """What the first cell would run where the library is not importable, without running it."""
     import importlib.util
 
-    calls = []
-    honest = importlib.util.find_spec
+    calls, honest = [], importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda n: None if n == "gift_lib" else honest(n))
     monkeypatch.setattr(subprocess, "run", lambda command, check: calls.append(command))
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    return calls
+
+
+def test_the_first_cell_keeps_the_torch_that_is_there(commands, monkeypatch, tmp_path):
+    import importlib.metadata
+
+    monkeypatch.chdir(tmp_path)
+    before = list(sys.path)
     exec(repository.first_cell(), {})
-    ((*start, library, torch, vision),) = calls
-    assert start == [sys.executable, "-m", "pip", "install", "-q"]
+    ((*start, library, torch, vision),) = commands
+    assert start == [sys.executable, "-m", "pip", "install", "-q"] and sys.path == before
     assert library == f"gift-lib @ git+{repository.ADDRESS}"
     assert torch == f"torch=={importlib.metadata.version('torch')}" and vision.startswith("torchvision==")
+
+
+@pytest.mark.parametrize("inside", ["notebooks", ".", "notebooks/my own/deeper"])
+def test_the_first_cell_installs_the_clone_around_it(commands, monkeypatch, tmp_path, inside):
+    """With a kernel that lacks the library; it is importable at once, although pip's link is read at the next start."""
+    clone = tmp_path / "a clone"
+    for name in (f"{inside}/page.ipynb", "gift_lib/__init__.py"):
+        (clone / name).parent.mkdir(parents=True, exist_ok=True)
+        (clone / name).write_text("")
+    monkeypatch.chdir(clone / inside)
+    exec(repository.first_cell(), {})
+    ((*start, flag, library, torch, _),) = commands
+    assert start == [sys.executable, "-m", "pip", "install", "-q"] and (flag, library) == ("-e", str(clone))
+    assert torch.startswith("torch==") and sys.path[-1] == str(clone)
 
 
 @pytest.fixture
