@@ -59,13 +59,8 @@ def test_all_standing_records_load_as_one_frame(monkeypatch, tmp_path):
         e = from_dict(r["config"])
         now = batch.identity(e)
         other = now if e.distillation == "contrastive" else now | {"clip": "another"}
-<<<<<<< HEAD
         results.write(results.Address(e, other).record(r["result"], r["run"]), tmp_path)
-    monkeypatch.setattr(pages, "records_folder", lambda: tmp_path)
-=======
-        results.write(results.make(e, other, r["result"], r["run"]), tmp_path)
     monkeypatch.setattr(pages, "records_folders", lambda: [tmp_path])
->>>>>>> 2109534 (An installed library brings the records, sweeps, claims and published numbers that pages read)
     assert len(results.read_all(tmp_path)) == 10
     assert set(pages.records()["distillation"]) == {"contrastive"} and len(pages.records()) == 5
 
@@ -73,7 +68,8 @@ def test_all_standing_records_load_as_one_frame(monkeypatch, tmp_path):
 def test_a_record_that_is_in_two_folders_counts_once(monkeypatch, tmp_path):
     """As where an installed library brought it and a run in the current folder has made it again."""
     made = sweep_records("ablation-loss", {"Contrastive": 50.0, "Text-only": 40.0}.get)
-    now = [results.make(e := from_dict(r["config"]), batch.identity(e), r["result"], r["run"]) for r in made]
+    at = [results.Address(e := from_dict(r["config"]), batch.identity(e)) for r in made]
+    now = [address.record(r["result"], r["run"]) for address, r in zip(at, made, strict=True)]
     for r in now:
         results.write(r, tmp_path / "shipped")
     for r in now[3:6]:
