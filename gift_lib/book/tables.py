@@ -301,7 +301,7 @@ def per_task(frame: pd.DataFrame, sweep: Sweep, metric: str = "Last") -> pd.Data
     """Mean over seeds of each task's value (percent) of a metric: variants down, tasks across, mean last."""
     _check_per_task(metric)
     rows = {v: _mean_per_task(rs.values(), metric) for v, rs in by_variant(frame, sweep).items()}
-    table = pd.DataFrame.from_dict(rows, orient="index")
+    table = pd.DataFrame.from_dict(rows, orient="index").reindex(list(rows))  # pandas 2 drops empty rows
     if table.shape[1]:
         table["mean"] = table.mean(axis=1)
     return table
