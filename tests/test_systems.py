@@ -1,6 +1,7 @@
-"""Where the library runs, and what it needs there: systems, Pythons, declared packages."""
+"""Where the library runs, and with what: systems, Pythons, declared packages and their versions."""
 
 import ast
+import inspect
 import re
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import tomllib
 import pytest
 
 from gift_lib import ELSEWHERE
+from gift_lib.generation import pipeline
 from gift_lib.runs.repository import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -104,3 +106,25 @@ def test_the_tested_pythons_are_those_declared():
     listed = [c.rpartition(" ")[2] for c in PROJECT["classifiers"] if "Python :: 3." in c]
     assert {"3.11", "3.13"} <= set(tested) <= set(listed)
     assert PROJECT["requires-python"] == f">={listed[0]}"
+
+
+def test_loading_weights_warns_of_nothing_whatever_diffusers_calls_the_precision():
+    """By both loaders, in a process of its own: a warning of diffusers or transformers goes straight to stderr."""
+    program = (
+        "from gift_lib.generation.pipeline import MINI, load_pipeline; from gift_lib.world import diffusion\n"
+        "for pipe in (load_pipeline('mini'), load_pipeline('mini', precision='bf16'), diffusion.load(MINI)):\n"
+        "    print(*{str(pipe.components[n].dtype) for n in ('unet', 'vae', 'text_encoder')})"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["torch.float32", "torch.bfloat16", "torch.float32"]
+    said = re.split(r"[\r\n]", done.stderr)
+    assert [line for line in said if line.strip() and not re.search(r"Loading .*\d+%", line)] == [], "but for bars"
+
+
+@pytest.mark.parametrize(("version", "name"), [("0.39.0", "torch_dtype"), ("0.40.0", "dtype"), ("1.2.0.dev0", "dtype")])
+def test_the_precision_has_the_name_of_the_version(version, name, monkeypatch):
+    monkeypatch.setattr("diffusers.__version__", version)
+    source = inspect.getsource(pipeline)
+    (line,) = re.findall(r"^DTYPE = .*$", source, re.MULTILINE)
+    exec(line, {"diffusers": pipeline.diffusers}, found := {})
+    assert found == {"DTYPE": name}

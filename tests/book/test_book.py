@@ -109,6 +109,89 @@ def test_notebook_keeps_the_conventions(path):
     assert notebook.metadata.kernelspec.name == "python3"
 
 
+#: What only MyST reads: directives, roles, targets, labels of equations, attributes, comments, breaks, substitutions.
+MYST = {
+    "directive": r"^ {0,3}(:{3,}|`{3,}|~{3,})\s*\{",
+    "end of a directive": r"^ {0,3}:{3,}\s*$",
+    "role": r"\{[\w:+-]+\}`",
+    "target": r"^\([\w-]+\)=\s*$",
+    "label": r"\$\$\s*\([\w:-]+\)\s*$",
+    "attributes": r"[\])]\{[.#]",
+    "comment or break": r"^(%|\+\+\+)",
+    "substitution": r"\{\{.+?\}\}",
+    "reference without a text": r"(?<!!)\[\]\(|<(project|path|inv|myst):",
+}
+
+
+def raw(text: str) -> list[str]:
+    """What a notebook would show as it stands; code is meant to."""
+    shown = re.sub(r"^```\w*\n.*?^```$|(?<!\})`[^`\n]+`", "", text, flags=re.DOTALL | re.MULTILINE)
+    return [name for name, form in MYST.items() if re.search(form, shown, re.MULTILINE)]
+
+
+def prose(path) -> list[str]:
+    return [c.source for c in nbformat.read(path, 4).cells if c.cell_type == "markdown"]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_a_page_reads_well_as_a_plain_notebook(path):
+    assert {cell: found for cell in prose(path) if (found := raw(cell))} == {}
+    for cell in prose(path):
+        folded = r"^<details>\n<summary>[^<\n]+</summary>\n\n.+?\n\n</details>$"
+        opened = re.findall(folded, cell, re.DOTALL | re.MULTILINE)
+        assert len(opened) == cell.count("<details>") == cell.count("</details>"), "blank lines, or it stays raw"
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        (":::{dropdown} Solutions\n1. a\n:::", "directive"), ("```{note}\na\n```", "directive"),
+        ("see {doc}`Table 1 <table_1>`", "role"), ("as in {cite:t}`wu2025gift`", "role"), ("(here)=\n# A", "target"),
+        ("$$a$$ (eq-a)", "label"), ("[a](b){.c}", "attributes"), ("% a", "comment or break"),
+        ("so {{ many }}", "substitution"), ("see [](table_1.ipynb)", "reference without a text"),
+        ("a\n:::", "end of a directive"),
+    ],
+)  # fmt: skip
+def test_what_only_the_book_would_read_is_found(text, name):
+    assert name in raw(text)
+    good = "`{c}` and $x_{i}$ of [Last](../book/glossary.md#term-Last), ![](a.png)\n\n```bash\n% a {b}`c`\n```"
+    assert raw(good) == []
+
+
+def anchors(path) -> set[str]:
+    """What a plain link can name in a page of prose: terms of the glossary, works of the bibliography, headings."""
+    text = path.read_text(encoding="utf-8")
+    found = {re.sub(r"\W+", "-", h.lower()).strip("-") for h in re.findall(r"^#+ (.+)$", text, re.MULTILINE)}
+    if "{glossary}" in text:
+        terms = re.findall(r"^(?![ :#(\[`])(\S.*)$", text.partition("{glossary}")[2], re.MULTILINE)
+        found |= {"term-" + re.sub(r"[^A-Za-z0-9_.]+", "-", t).strip("-") for t in terms}
+    if "{bibliography}" in text:
+        found |= set(re.findall(r"^@\w+\{(\w+),", (ROOT / "book" / "references.bib").read_text(), re.MULTILINE))
+    return found
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_a_pages_plain_links_lead_somewhere(path):
+    for target in re.findall(r"\]\(([^)\s]+)\)", "\n".join(prose(path))):
+        file, _, anchor = target.partition("#")
+        if "://" in target or not file:
+            continue
+        assert (path.parent / file).is_file(), target
+        assert str((path.parent / file).resolve().relative_to(ROOT).with_suffix("")) in PAGES, target
+        assert not anchor or anchor in anchors(path.parent / file), target
+
+
+def test_the_book_cites_what_pages_name():
+    """Names and year beside a link are those of the work."""
+    works = (ROOT / "book" / "references.bib").read_text(encoding="utf-8")
+    cited = [m for p in NOTEBOOKS for m in re.findall(r"\[([^\]]+), (\d{4})\]\([^)]*#(\w+)\)", "\n".join(prose(p)))]
+    assert len(cited) > 8
+    for names, year, key in cited:
+        entry = re.search(rf"@\w+\{{{key},(.*?)\n\}}", works, re.DOTALL)[1]
+        assert re.search(rf"year\s*=\s*\W?{year}", entry), key
+        assert all(n in entry for n in re.split(r" and | et al\.", names) if n), key
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 def test_every_figure_has_a_name_a_caption_and_an_alternative_text(path):
     for cell in nbformat.read(path, 4).cells:
