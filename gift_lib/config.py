@@ -34,53 +34,77 @@ class Experiment:
     of GIFT (CVPR 2025) on MTIL; counts at the mini scale keep the published ratios.
     """
 
+    #: What learns: a name of `methods.METHODS`.
     method: str = "gift"
     #: A method's own settings by name; what is absent takes the method's published value.
     method_options: Mapping[str, Any] = field(default_factory=dict)
+    #: Which models and data: "mini", "colab" or "paper".
     scale: str = "mini"
+    #: The order of the tasks: "I", "II", or names of tasks separated by commas.
     order: str = "I"
     #: Names of the tasks to keep, all when empty.
     tasks: tuple[str, ...] = ()
+    #: Decides everything drawn at random: batches, crops, prompts, the noise of pictures.
     seed: int = 0
 
     # Models and world
+    #: The pre-trained CLIP: a name, a folder, or "architecture/weights" of open_clip.
     model: str = "mini"
+    #: The generator: a name, a folder, or a model of the hub.
     pipeline: str = "mini"
+    #: Arithmetic of both towers (and of the generator on a GPU).
     precision: str = "fp32"
     #: Recompute activations in the backward pass: slower, less memory.
     checkpoint_activations: bool = False
 
     # Optimisation (paper: 1000 steps, batch 64 + 64, AdamW, warm-up 100 steps, cosine to 0)
+    #: Optimiser steps per task.
     steps: int = 80
+    #: Pictures of the task per step.
     batch_size: int = 32
+    #: Generated pictures per step.
     synthetic_batch_size: int = 32
+    #: Peak learning rate of AdamW.
     lr: float = 1e-3
     #: Tasks whose learning rate differs from `lr`.
     lr_per_task: Mapping[str, float] = field(default_factory=dict)
+    #: Weight decay of AdamW.
     weight_decay: float = 0.0
+    #: Share of the steps in which the learning rate rises from zero.
     warmup: float = 0.1
+    #: Label smoothing of cross-entropy and of ITA.
     label_smoothing: float = 0.2
 
     # Distillation: L = CE + alpha CD + beta ITA
+    #: What is held against the teacher: both ways of M, one tower alone, or features.
     distillation: str = "contrastive"
+    #: Weight of CD.
     alpha: float = 1.0
+    #: Weight of ITA.
     beta: float = 0.25
+    #: Temperature T of CD.
     temperature: float = 2.0
     #: "last", "initial" or "wise(a)" = a * initial + (1 - a) * last.
     teacher: str = "last"
 
     # Weight consolidation
+    #: Which penalty holds the weights, if any.
     consolidation: str = "awc"
+    #: Weight of the penalty.
     consolidation_weight: float = 1.0
     #: Divide each tensor's F by its own mean (the released code does, the slide's formula does not).
     awc_normalise: bool = True
 
     # Synthetic data
+    #: Generated pictures per task.
     images_per_task: int = 256
+    #: Steps of the sampler per picture.
     denoising_steps: int = 20
+    #: Classifier-free guidance; up to 1 it is off.
     guidance_scale: float = 7.5
     #: "auto" is Stable Diffusion's own (PNDM) from 50 steps on and DPM-Solver++ below.
     scheduler: str = "dpm++"
+    #: Where prompts come from: C0, past tasks, or both.
     prompt_source: str = "both"
     #: Template of every generator prompt; empty keeps each task's own first template.
     prompt_template: str = ""
