@@ -101,7 +101,8 @@ def test_notebook_keeps_the_conventions(path):
     assert len(tagged) == 1
     assert all(re.fullmatch(r"\w+ = .+", line) for line in tagged[0].source.splitlines() if line[:1] != "#")
     assert [c.id for c in code if c.outputs or c.execution_count] == [], "outputs are not committed"
-    assert [c.id for c in code if sum(map(bool, c.source.splitlines())) > LONGEST_CELL] == []
+    longest = 80 if path.stem == "gift_in_one_cell" else LONGEST_CELL  # its very subject
+    assert [c.id for c in code if sum(map(bool, c.source.splitlines())) > longest] == []
     silent = [
         b.id for a, b in zip(notebook.cells, notebook.cells[1:], strict=False) if {a.cell_type, b.cell_type} == {"code"}
     ]
