@@ -5,7 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from gift_lib import checkpoint, data, methods, results
+from gift_lib.checkpoint import Progress, State
 from gift_lib.clip import gradient_checkpointing
 from gift_lib.clip import load as load_clip
 from gift_lib.clip import weights_digest as clip_digest
@@ -22,8 +23,8 @@ from gift_lib.config import Experiment
 from gift_lib.data.cache import train_view
 from gift_lib.device import ahead, deterministic, find_device, warn_of_emulation
 from gift_lib.errors import NumericsError
-from gift_lib.evaluation import Row, evaluate_openly
-from gift_lib.files import cache_root
+from gift_lib.evaluation import evaluate_openly
+from gift_lib.files import cache_root, check_writable
 from gift_lib.generate import Source, SyntheticSet, weights_digest
 from gift_lib.methods.base import Batch, Method, Resources, Shuffle, Terms, seeded
 from gift_lib.methods.outside import source_digest
@@ -60,28 +61,6 @@ class Runtime:
 LOCAL = Runtime()
 
 
-@dataclass
-class Progress:
-    """What a run has done so far: it is saved in every checkpoint and ends up in the record."""
-
-    zero_shot: list[float] = field(default_factory=list)
-    R: list[list[float]] = field(default_factory=list)
-    #: The same without task identity (see `evaluation.Row`): among all classes, and among those learned so far.
-    zero_shot_all: list[float] = field(default_factory=list)
-    R_all: list[list[float]] = field(default_factory=list)
-    R_learned: list[list[float | None]] = field(default_factory=list)
-    losses: dict[str, dict[str, list[float]]] = field(default_factory=dict)
-    synthetic: list[str] = field(default_factory=list)
-    step: int = 0
-    extra: dict[str, Any] = field(default_factory=dict)
-
-    def add(self, row: Row) -> None:
-        """One evaluation more."""
-        self.R.append(row.own)
-        self.R_all.append(row.every)
-        self.R_learned.append(row.learned)
-
-
 def run(experiment: Experiment, runtime: Runtime = LOCAL, results_dir: str | Path | None = None) -> results.Record:
     """Run one experiment from the pre-trained model to its record; go on where a killed run stopped.
 
@@ -96,8 +75,10 @@ def run(experiment: Experiment, runtime: Runtime = LOCAL, results_dir: str | Pat
     if known:
         checkpoint.discard(state)  # left by a run killed after its record was written
         return known
+    if results_dir:
+        check_writable(address.path(results_dir).parent)  # known before hours of training, not after
     with checkpoint.workplace(state) as folder, numerics(runtime.device):
-        record = _run(address, tasks, runtime, folder / "state.safetensors")
+        record = _run(address, tasks, runtime, checkpoint.state_in(folder, address.key, runtime.device))
         if results_dir:
             results.write(record, results_dir)
     return record
@@ -123,12 +104,11 @@ def identity_of(experiment: Experiment, runtime: Runtime = LOCAL) -> dict[str, A
     ) | ({"method": own} if own else {})
 
 
-def _run(address: results.Address, tasks: list[Task], runtime: Runtime, state: Path) -> results.Record:
+def _run(address: results.Address, tasks: list[Task], runtime: Runtime, state: State) -> results.Record:
     e, started, stages, cpu = address.experiment, time.perf_counter(), Counter(), Counter()
     method = build_method(e, runtime, len(tasks))
     source = Source(e, runtime) if method.uses_synthetic else None
-    saved = checkpoint.load(state)
-    done = _restore(method, saved) if saved else Progress()
+    done, resumed = checkpoint.restore(state, method)
     if not done.zero_shot:
         row = evaluate_openly(method, tasks, [])
         done.zero_shot, done.zero_shot_all = row.own, row.every
@@ -139,15 +119,15 @@ def _run(address: results.Address, tasks: list[Task], runtime: Runtime, state: P
             with _timed("generate", stages, cpu):
                 synthetic = source(prompts, counts) if source else None
             with _timed("fit", stages, cpu):
-                fit(method, t, task, synthetic, runtime, done, partial(_save, state, method, done))
+                fit(method, t, task, synthetic, runtime, done, partial(checkpoint.save, state, method, done))
             with _timed("evaluate", stages, cpu):
                 done.add(evaluate_openly(method, tasks, learned(method, tasks, t)))
             done.synthetic.append(synthetic.digest if synthetic else "")
             done.step = 0
-            _save(state, method, done)
+            checkpoint.save(state, method, done)
         counts.update(prompts)
     run_block = {"seconds": time.perf_counter() - started, "stages": dict(stages),
-                 "cpu_stages": dict(cpu), "resumed": bool(saved),
+                 "cpu_stages": dict(cpu), "resumed": resumed,
                  "peak_memory_bytes": results.peak_memory_bytes(runtime.device),
                  **results.environment(runtime.device)}  # fmt: skip
     return address.record(_result(tasks, method, done), run_block)
@@ -170,12 +150,12 @@ def fit(
     """Train on one task for the method's number of steps, from `done.step` on; writes its loss curves into `done`."""
     e, steps = method.experiment, method.steps(task)
     method.task_index = t
-    start = _snapshot(method)
+    start = checkpoint.snapshot(method)
     method.before_task(task, synthetic)
     if not method.trains:
         return
     learner = Learner(method, method.learning_rate(task), steps)
-    _resume(method, learner, done)
+    checkpoint.resume(method, learner, done)
     curves = done.losses.setdefault(task.name, {})
     batches = Batches(e, t, task, synthetic, method)
     bar = tqdm(total=steps, initial=done.step, desc=f"{t + 1} {task.name}", leave=False, disable=not runtime.progress)
@@ -278,52 +258,6 @@ def learning_rate(step: int, steps: int, warmup: float, peak: float) -> float:
     if step < ramp:
         return peak * (step + 1) / ramp
     return 0.5 * peak * (1 + math.cos(math.pi * (step - ramp) / (steps - ramp)))
-
-
-# Checkpoints: the weights at the start of the task (its teacher) and now, the optimiser, the method's own state.
-
-
-def _snapshot(method: Method) -> checkpoint.Tree:
-    return {
-        "start": {k: v.detach().clone() for k, v in method.model.state_dict().items()},
-        "method_start": {k: v.detach().clone() for k, v in method.state().items()},
-    }
-
-
-def _save(
-    path: Path,
-    method: Method,
-    done: Progress,
-    start: checkpoint.Tree | None = None,
-    learner: Learner | None = None,
-) -> None:
-    groups = start or _snapshot(method)
-    meta = {k: v for k, v in vars(done).items() if k != "extra"}
-    if learner:
-        groups = groups | {"model": method.model.state_dict(), "method": method.state(), "optimizer": learner.state()}
-        meta["scaler"] = learner.scaler.state_dict()
-    checkpoint.save(path, groups, meta)
-
-
-def _restore(method: Method, saved: tuple[checkpoint.Tree, dict]) -> Progress:
-    """Put the method where the current task began; what came after waits in `extra` for `_resume`."""
-    groups, meta = saved
-    scaler = meta.pop("scaler", None)
-    method.model.load_state_dict(groups["start"])
-    method.load_state(groups.get("method_start", {}))
-    return Progress(**meta, extra={"groups": groups, "scaler": scaler} if meta["step"] else {})
-
-
-def _resume(method: Method, learner: Learner, done: Progress) -> None:
-    """After `before_task` has rebuilt the teacher: the weights, moments and state of the interrupted step."""
-    if not done.extra:
-        return
-    groups = done.extra["groups"]
-    method.model.load_state_dict(groups["model"])
-    method.load_state(groups.get("method", {}))
-    learner.load_state(groups.get("optimizer", {}))
-    learner.scaler.load_state_dict(done.extra["scaler"] or {})
-    done.extra = {}
 
 
 def build_method(e: Experiment, runtime: Runtime, task_count: int) -> Method:
