@@ -7,6 +7,8 @@ import argparse
 import fcntl
 import json
 import os
+import re
+import stat
 import subprocess
 import sys
 import tempfile
@@ -16,9 +18,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from gift_lib.errors import GiftError
+from gift_lib.errors import ConfigError, DataError, GiftError
 from gift_lib.files import cache_root, locks, make_folder
 from gift_lib.runs.repository import ROOT
+
+#: What CUDA_VISIBLE_DEVICES may name: a number, a GPU's UUID, or an instance of one.
+GPU = re.compile(r"[0-9]{1,4}|(GPU|MIG)-[0-9A-Za-z/-]{1,100}")
 
 
 def run(values: Mapping[str, Any], gpus: int, notebook: Path, record: Path) -> int:
@@ -91,8 +96,7 @@ def one_gpu(count: int, pause: float = 1.0) -> Iterator[dict[str, str]]:
     if count == 0:
         yield dict(os.environ)
         return
-    listed = os.environ.get("CUDA_VISIBLE_DEVICES", "")
-    devices = [d.strip() for d in listed.split(",")][:count] if listed else [str(i) for i in range(count)]
+    devices = visible_devices(count)
     while (taken := _take(devices)) is None:
         time.sleep(pause)
     device, lock = taken
@@ -100,20 +104,53 @@ def one_gpu(count: int, pause: float = 1.0) -> Iterator[dict[str, str]]:
         yield {**os.environ, "CUDA_VISIBLE_DEVICES": device}
 
 
+def visible_devices(count: int) -> list[str]:
+    """The first `count` GPUs that CUDA_VISIBLE_DEVICES lists; their numbers where it is not set.
+
+    ConfigError for a list that is empty or names something that is no GPU.
+    """
+    listed = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if listed is None:
+        return [str(i) for i in range(count)]
+    devices = list(dict.fromkeys(d.strip() for d in listed.split(",")))
+    if odd := [d for d in devices if not GPU.fullmatch(d)]:
+        raise ConfigError(
+            f"CUDA_VISIBLE_DEVICES names {odd[0]!r}, which is no GPU: give numbers or UUIDs with commas between them, "
+            "or unset it."
+        )
+    return devices[:count]
+
+
 def _take(devices: Sequence[str]) -> tuple[str, IO] | None:
     """The first device that nobody holds, with its lock. Locks lie beside the devices: on this machine alone."""
-    folder = make_folder(Path(tempfile.gettempdir()) / f"gift-gpus-{os.getuid()}")
+    folder = own_folder(Path(tempfile.gettempdir()) / f"gift-gpus-{os.getuid()}")
     for device in devices:
-        lock = _inherited(folder / device)
+        lock = _inherited(folder / device.replace("/", "_"))  # an instance of a GPU may have slashes in its name
         if locks(lock):
             return device, lock
         lock.close()
     return None
 
 
+def own_folder(path: Path) -> Path:
+    """A folder that nobody else can enter, made where there is none: in a place like /tmp anybody may make it first."""
+    try:
+        path.mkdir(mode=0o700, exist_ok=True)
+        found = path.lstat()
+        if stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid():
+            path.chmod(0o700)
+            return path
+    except OSError as error:
+        raise DataError(f"cannot make the folder {path}: {error.strerror}. Set TMPDIR to a folder of yours.") from error
+    raise DataError(f"{path} is another user's or a link: nothing is locked there. Set TMPDIR to a folder of yours.")
+
+
 def _inherited(path: Path) -> IO:
-    """A file to lock, open in child processes too. The caller closes it."""
-    file = open(path, "w")  # noqa: SIM115
+    """A file to lock, open in child processes too. No link is followed, no content touched. The caller closes it."""
+    try:
+        file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666), "r+")
+    except OSError as error:
+        raise DataError(f"cannot lock {path}: {error.strerror}. Remove it, or choose another folder.") from error
     os.set_inheritable(file.fileno(), True)
     return file
 

@@ -261,6 +261,68 @@ def test_only_the_devices_that_the_caller_sees_are_used(devices, monkeypatch):
         assert environment["CUDA_VISIBLE_DEVICES"] == "5,GPU-3f,7", "as Slurm has set it"
 
 
+@pytest.mark.parametrize(
+    "listed", ["", ",", "0,,1", "-1", "0,-1", "NoDevFiles", "../x", "/etc/passwd", "0;1", "GPU-", "GPU-../../x",
+               "\u0661", "x" * 300, "0\n1", "\udcff"],
+)  # fmt: skip
+def test_an_odd_list_of_devices_is_one_clear_error(devices, monkeypatch, tmp_path, listed):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", listed)
+    with pytest.raises(ConfigError, match=r"CUDA_VISIBLE_DEVICES names .* no GPU: .* or unset it"), jobs.one_gpu(1):
+        pass
+    assert not list(tmp_path.iterdir())
+
+
+def test_devices_listed_twice_and_parts_of_a_gpu(devices, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "MIG-GPU-3f/1/0, 4,4 ,5")
+    with jobs.one_gpu(3) as first, jobs.one_gpu(3) as second, jobs.one_gpu(3) as third:
+        assert [e["CUDA_VISIBLE_DEVICES"] for e in (first, second, third)] == ["MIG-GPU-3f/1/0", "4", "5"]
+
+
+def test_locks_of_devices_lie_in_a_folder_of_ones_own(devices, tmp_path):
+    folder = tmp_path / f"gift-gpus-{os.getuid()}"
+    with jobs.one_gpu(1):
+        assert folder.stat().st_mode & 0o777 == 0o700
+    folder.chmod(0o755)  # as earlier versions made it
+    with jobs.one_gpu(1):
+        assert folder.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("trap", ["a link to a folder", "another's folder", "a file", "a dangling link"])
+def test_a_folder_that_somebody_made_first_is_not_used(devices, tmp_path, monkeypatch, trap):
+    folder, elsewhere = tmp_path / f"gift-gpus-{os.getuid()}", tmp_path / "elsewhere"
+    if trap == "a link to a folder":
+        elsewhere.mkdir()
+    if "link" in trap:
+        folder.symlink_to(elsewhere)
+    elif trap == "a file":
+        folder.write_text("kept")
+    else:
+        folder.mkdir()
+        another = os.getuid() + 1
+        monkeypatch.setattr(os, "getuid", lambda: another)
+        folder.rename(tmp_path / f"gift-gpus-{os.getuid()}")
+    with pytest.raises(DataError, match=r"(is another user's or a link|cannot make the folder).*Set TMPDIR"):
+        jobs._take(["0"])
+    assert not elsewhere.exists() or not list(elsewhere.iterdir())
+
+
+def test_a_lock_follows_no_link_and_empties_no_file(devices, tmp_path):
+    kept = tmp_path / "kept"
+    kept.write_text("kept")
+    folder = tmp_path / f"gift-gpus-{os.getuid()}"
+    folder.mkdir()
+    (folder / "0").symlink_to(kept)
+    (tmp_path / "a.lock").symlink_to(kept)
+    with pytest.raises(DataError, match=r"cannot lock .*/0: "):
+        jobs._take(["0"])
+    with pytest.raises(DataError, match=r"cannot lock .*a\.lock: "), jobs.alone(tmp_path / "a.ipynb"):
+        pass
+    (folder / "1").write_text("kept too")
+    device, lock = jobs._take(["1"])
+    lock.close()
+    assert (device, kept.read_text(), (folder / "1").read_text()) == ("1", "kept", "kept too")
+
+
 def test_a_killed_run_gives_its_device_back(devices, tmp_path):
     seen = tmp_path / "seen"
     job = _job([sys.executable, "-c", CHILD, str(seen)], tmp_path / "a.ipynb", gpus=1)
