@@ -116,6 +116,17 @@ def read_json(path: str | os.PathLike) -> Any:
         raise DataError(f"{path} cannot be read as JSON ({error}). Delete it and make it again.") from error
 
 
+def refuse_code(folder: str | os.PathLike) -> None:
+    """DataError where a configuration in a model's folder names code of its own: nothing found there is executed."""
+    for path in sorted(Path(folder).glob("*config.json")):
+        content = read_json(path) if not path.name.startswith("._") else None  # what a Mac leaves beside a file
+        if isinstance(content, dict) and (named := sorted(content.keys() & {"auto_map", "custom_pipelines"})):
+            raise DataError(
+                f"{path} asks to run code of its own ({', '.join(named)}), which this library never does. Use a model "
+                "that needs none, or take the entry out if the library's own classes read the rest."
+            )
+
+
 def locks(file: IO) -> bool:
     """Lock an open file unless another process has; whether it is ours now."""
     try:

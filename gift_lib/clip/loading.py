@@ -7,27 +7,35 @@ from pathlib import Path
 from typing import Any
 
 import open_clip
+import timm
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from transformers import AutoConfig
 
 from gift_lib.clip.model import Clip
 from gift_lib.data.transforms import CLIP_MEAN, CLIP_STD, Preprocess
 from gift_lib.errors import ConfigError, DataError, nearest
-from gift_lib.files import atomic_write, digest, file_digest, make_folder, read_json, write_json
+from gift_lib.files import atomic_write, digest, file_digest, make_folder, read_json, refuse_code, write_json
 
 WEIGHTS = Path(__file__).parents[1] / "weights" / "mini"
 CONFIG_FILE = "open_clip_config.json"
 WEIGHTS_FILE = "open_clip_model.safetensors"
+#: How files end that are pickled.
+PICKLED = (".bin", ".ckpt", ".pkl", ".pt", ".pth")
+#: What a folder may set of its tokenizer: open_clip's own settings and their types.
+TOKENIZER_SETTINGS = {"clean": str, "language": str, "strip_sep_token": bool, "tokenizer_mode": str}
+REMEDY = "Use a CLIP with towers of open_clip or timm."
 
 
 def load(name: str = "mini", device: str | torch.device = "cpu", precision: str = "fp32") -> Clip:
     """A CLIP by name, in eval mode, weights in float32 (`precision` is that of `Clip.autocast`).
 
     - "mini", "mini-1", ...: the scale model and its further pre-trainings;
-    - a folder with open_clip_config.json, open_clip_model.safetensors and, for a tokenizer of its own,
-      tokenizer files in it, in `tokenizer/` or in `../tokenizer/`;
+    - a folder as open_clip writes it, with open_clip_config.json, open_clip_model.safetensors and, for a
+      tokenizer of its own, tokenizer files in it, in `tokenizer/` or in `../tokenizer/`. No code is run that a folder
+      brings or names, and no pickle is read;
     - "<architecture>/<pretrained>" of open_clip, e.g. "ViT-B-16-quickgelu/openai";
     - "<architecture>/random" or "<architecture>/random-<seed>": open_clip's random start.
 
@@ -46,7 +54,7 @@ def load(name: str = "mini", device: str | torch.device = "cpu", precision: str 
 def weights_digest(name: str) -> str:
     """The digest that `load` would give the CLIP of that name, without building it. Errors as `load`'s."""
     if (folder := _folder(name)) is not None:
-        return _digest_of(folder / WEIGHTS_FILE, _remedy(name))
+        return _digest_of(_weights_file(folder, _remedy(name)), _remedy(name))
     arch, tag, config = _architecture(name)
     if (seed := _random_seed(tag)) is not None:
         return digest([arch, seed])
@@ -61,7 +69,10 @@ def _folder(name: str) -> Path | None:
     """The folder that a name stands for; None where it is one of open_clip's."""
     if _is_mini(name):
         return WEIGHTS / name.replace("mini", "clip", 1)
-    return Path(name) if Path(name).is_dir() else None
+    path = Path(name).expanduser()
+    if path.is_file():
+        raise DataError(f"{path} is a file, where the folder of a CLIP belongs. {conversion(path) or ''}".rstrip())
+    return path if path.is_dir() else None
 
 
 def _remedy(name: str) -> str:
@@ -69,19 +80,43 @@ def _remedy(name: str) -> str:
 
 
 def _load_folder(folder: Path, name: str, remedy: str) -> Clip:
-    config = read_json(folder / CONFIG_FILE) if folder.is_dir() else None
-    if config is None:
+    if not folder.is_dir():
         raise DataError(f"the CLIP folder {folder} does not exist. {remedy}")
-    if not isinstance(config, dict) or "model_cfg" not in config:
+    if not (folder / CONFIG_FILE).is_file():
+        raise DataError(f"{folder / CONFIG_FILE} does not exist. {conversion(folder) or remedy}")
+    config = read_json(folder / CONFIG_FILE)
+    if not isinstance(config, dict) or not isinstance(config.get("model_cfg"), dict):
         raise DataError(f"{folder / CONFIG_FILE} has no 'model_cfg'. {remedy}")
-    path = folder / WEIGHTS_FILE
+    path = _weights_file(folder, remedy)
     digest, expected = _digest_of(path, remedy), config.get("weights_sha256", "")
     if expected and not expected.startswith(digest):
         raise DataError(f"{path} is not the file that {CONFIG_FILE} describes (SHA-256 {digest}...). {remedy}")
     model = _build(config["model_cfg"], f"{folder / CONFIG_FILE} describes no CLIP that open_clip can build", remedy)
     _fill(model, _read_weights(path, remedy), path, remedy)
-    preprocess = _preprocess(model, config.get("preprocess_cfg", {}))
+    preprocess = _preprocess(model, config.get("preprocess_cfg") or {})
     return Clip(model, _tokenizer(folder, config["model_cfg"]), preprocess, name, digest, config["model_cfg"])
+
+
+def _weights_file(folder: Path, remedy: str) -> Path:
+    if folder.is_dir() and not (folder / WEIGHTS_FILE).exists():
+        raise DataError(f"{folder / WEIGHTS_FILE} does not exist. {conversion(folder) or remedy}")
+    return folder / WEIGHTS_FILE
+
+
+def conversion(path: Path) -> str:
+    """How to make what `load` reads of weights in another form, a folder or a file; "" where there are none."""
+    config = path / "config.json"
+    told = read_json(config) if config.is_file() else {}
+    if isinstance(told, dict) and told.get("model_type") == "clip":
+        return f"It holds transformers' CLIPModel: `python -m gift_lib.clip.convert {path} NEW_FOLDER` makes one of it."
+    found = sorted(p for p in (path.iterdir() if path.is_dir() else [path]) if p.suffix in PICKLED)
+    if not found:
+        return ""
+    return (
+        f"{found[0].name} is pickled, and pickles are never read, since they can run code. Where you trust it, write "
+        f"its tensors anew: `safetensors.torch.save_file(torch.load(FILE, weights_only=True), '{WEIGHTS_FILE}')` (of a "
+        f"training's checkpoint its 'state_dict'), and put open_clip's {CONFIG_FILE} beside."
+    )
 
 
 def _digest_of(path: Path, remedy: str) -> str:
@@ -99,13 +134,32 @@ def _read_weights(path: Path, remedy: str) -> dict[str, Tensor]:
 
 
 def _build(config: Mapping[str, Any], problem: str, remedy: str) -> nn.Module:
-    """An open_clip model with random weights from the current random state."""
-    config = {k: v for k, v in copy.deepcopy(dict(config)).items() if k != "custom_text"}
-    other = "hf_model_name" in config.get("text_cfg", {}) or "timm_model_name" in config.get("vision_cfg", {})
+    """An open_clip model, of the class that open_clip takes, with random weights from the current random state."""
+    config = copy.deepcopy(dict(config))
+    custom, vision, text = config.pop("custom_text", False), config.get("vision_cfg"), config.get("text_cfg")
+    if not isinstance(vision, dict) or not isinstance(text, dict):
+        raise DataError(f"{problem} (vision_cfg and text_cfg must be settings by name). {remedy}")
+    if "multimodal_cfg" in config:
+        raise DataError(f"{problem} for this library: a CoCa has a decoder, which no loss here reaches. {REMEDY}")
+    _check_towers(vision, text, problem)
     try:
-        return (open_clip.CustomTextCLIP if other else open_clip.CLIP)(**config)
-    except (TypeError, ValueError, KeyError, RuntimeError, AssertionError) as error:
-        raise DataError(f"{problem} ({error}). {remedy}") from error
+        return (open_clip.CustomTextCLIP if custom or "hf_model_name" in text else open_clip.CLIP)(**config)
+    except Exception as error:  # whatever open_clip, timm and transformers raise
+        raise DataError(f"{problem} ({type(error).__name__}: {error}). {remedy}") from error
+
+
+def _check_towers(vision: dict[str, Any], text: dict[str, Any], problem: str) -> None:
+    """DataError for a tower whose code would come from elsewhere; all weights come from the CLIP's own file."""
+    if name := vision.get("timm_model_name"):
+        vision["timm_model_pretrained"] = False
+        if not (isinstance(name, str) and timm.is_model(name)):
+            raise DataError(f"{problem}: timm has no image tower {name!r}. {REMEDY}")
+    if name := text.get("hf_model_name"):
+        text["hf_model_pretrained"] = False
+        try:
+            AutoConfig.from_pretrained(name, trust_remote_code=False)
+        except Exception as error:
+            raise DataError(f"{problem}: transformers gives no text tower {name!r} ({error}). {REMEDY}") from error
 
 
 def _fill(model: nn.Module, weights: Mapping[str, Tensor], path: Path, remedy: str) -> None:
@@ -126,7 +180,7 @@ def _fill(model: nn.Module, weights: Mapping[str, Tensor], path: Path, remedy: s
 def _preprocess(model: nn.Module, config: Mapping[str, Any]) -> Preprocess:
     size = model.visual.image_size
     size = size if isinstance(size, int) else size[0]
-    return Preprocess(size, tuple(config.get("mean", CLIP_MEAN)), tuple(config.get("std", CLIP_STD)))
+    return Preprocess(size, tuple(config.get("mean") or CLIP_MEAN), tuple(config.get("std") or CLIP_STD))
 
 
 def _tokenizer(folder: Path | None, config: Mapping[str, Any]) -> Callable[[list[str]], Tensor]:
@@ -138,8 +192,31 @@ def _tokenizer(folder: Path | None, config: Mapping[str, Any]) -> Callable[[list
         return open_clip.SimpleTokenizer(context_length=length)
     for place in (folder, folder / "tokenizer", folder.parent / "tokenizer"):
         if (place / "tokenizer.json").is_file():
-            return open_clip.tokenizer.HFTokenizer(str(place), length, **text.get("tokenizer_kwargs") or {})
+            return _own_tokenizer(place, length, text)
     raise DataError(f"{folder} has no tokenizer.json. Put the tokenizer's files into {folder / 'tokenizer'}.")
+
+
+def _own_tokenizer(place: Path, length: int, text: Mapping[str, Any]) -> Callable[[list[str]], Tensor]:
+    """A folder's tokenizer with open_clip's own settings: all others would go to transformers, which can run code."""
+    given = dict(text.get("tokenizer_kwargs") or {})
+    if mode := text.get("tokenizer_mode"):
+        given["tokenizer_mode"] = mode
+    wrong = [k for k, v in given.items() if not isinstance(v, TOKENIZER_SETTINGS.get(k, ()))]
+    if wrong:
+        raise DataError(
+            f"{CONFIG_FILE} sets {', '.join(map(repr, wrong))} of its tokenizer: a folder may set only "
+            f"{', '.join(TOKENIZER_SETTINGS)}. Take the rest out of its 'tokenizer_kwargs'."
+        )
+    refuse_code(place)
+    try:
+        return open_clip.tokenizer.HFTokenizer(
+            str(place), length, trust_remote_code=False, local_files_only=True, **given
+        )
+    except Exception as error:  # whatever transformers and tokenizers raise
+        raise DataError(
+            f"{place / 'tokenizer.json'} is no tokenizer that transformers can read ({type(error).__name__}: {error}). "
+            "Copy the tokenizer's files again."
+        ) from error
 
 
 def _load_open_clip(name: str) -> Clip:
