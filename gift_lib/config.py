@@ -25,6 +25,10 @@ CHOICES = {
 }
 
 
+#: Of temperatures, whose squares must be numbers of 32 bits.
+LARGEST = 1e18
+
+
 @dataclass(frozen=True)
 class Experiment:
     """One run, from the order of the tasks to the temperature of the distillation.
@@ -180,8 +184,10 @@ def _freeze(e: Experiment) -> None:
     for name, form in (("order", _one_order), ("teacher", _one_teacher)):
         if isinstance(getattr(e, name), str):
             object.__setattr__(e, name, form(getattr(e, name)))
-    tasks = (e.tasks,) if isinstance(e.tasks, str) else tuple(e.tasks)
-    object.__setattr__(e, "tasks", tasks)
+    tasks = (e.tasks,) if isinstance(e.tasks, str) else e.tasks
+    named = isinstance(tasks, (list, tuple)) and all(isinstance(t, str) and t and _is_text(t) for t in tasks)
+    _require(named, "tasks", tasks, "a list of names of tasks, empty for all")
+    object.__setattr__(e, "tasks", tuple(tasks))
     for f in dataclasses.fields(Experiment):  # 1 and 1.0, 0.0 and -0.0: one value has one digest
         value = getattr(e, f.name)
         if f.type is float:
@@ -233,7 +239,7 @@ def _check(e: Experiment) -> None:
         _check_type(f.name, f.type, getattr(e, f.name))
     for name, valid in CHOICES.items():
         if getattr(e, name) not in valid:
-            raise ConfigError(f"{name} cannot be {getattr(e, name)!r}; {nearest(getattr(e, name), valid)}")
+            raise ConfigError(f"{name} cannot be {_shown(getattr(e, name))}; {nearest(getattr(e, name), valid)}")
     _check_order(e)
     wise_weight(e.teacher)
     for name in ("steps", "batch_size", "synthetic_batch_size", "images_per_task", "denoising_steps"):
@@ -242,6 +248,9 @@ def _check(e: Experiment) -> None:
         _require(getattr(e, name) >= 0, name, getattr(e, name), "zero or more")
     for name in ("lr", "temperature"):
         _require(getattr(e, name) > 0, name, getattr(e, name), "more than zero")
+    _require(
+        e.temperature <= LARGEST, "temperature", e.temperature, f"at most {LARGEST:g}, so that its square is finite"
+    )
     for task, lr in e.lr_per_task.items():
         good = isinstance(lr, float) and math.isfinite(lr) and lr > 0
         _require(good, f"lr_per_task[{task}]", lr, "a number more than zero", number_hint(lr))
@@ -256,7 +265,7 @@ def _check_type(name: str, kind: Any, value: Any) -> None:
         right = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
         if not right:
             hint = number_hint(value) if kind is float else ""
-            raise ConfigError(f"{name} must be of type {kind.__name__}, not {value!r}.{hint}")
+            raise ConfigError(f"{name} must be of type {kind.__name__}, not {_shown(value)}.{hint}")
     if kind is str:
         _require(_is_text(value), name, value, "text that UTF-8 can write")
     if kind is float and not math.isfinite(value):
@@ -297,7 +306,16 @@ def number_hint(value: Any) -> str:
 
 def _require(holds: bool, name: str, value: Any, what: str, hint: str = "") -> None:
     if not holds:
-        raise ConfigError(f"{name} must be {what}, not {value!r}.{hint}")
+        raise ConfigError(f"{name} must be {what}, not {_shown(value)}.{hint}")
+
+
+def _shown(value: Any) -> str:
+    """A value in a message: not all of it where it is long, and its type where Python refuses to write it."""
+    try:
+        text = repr(value)
+    except ValueError:  # a whole number of thousands of digits
+        return f"a {type(value).__name__} of thousands of digits"
+    return text if len(text) <= 100 else f"{text[:97]}..."
 
 
 def wise_weight(teacher: str) -> float:
@@ -363,8 +381,8 @@ def experiment(scale: str = "mini", **overrides: Any) -> Experiment:
 
     Raises ConfigError for an unknown scale or key (naming the nearest valid one) or a bad value.
     """
-    if scale not in SCALES:
-        raise ConfigError(f"there is no scale {scale!r}; {nearest(str(scale), SCALES)}")
+    if not isinstance(scale, str) or scale not in SCALES:
+        raise ConfigError(f"there is no scale {_shown(scale)}; {nearest(_shown(scale), SCALES)}")
     return SCALES[scale].replace(**overrides)
 
 

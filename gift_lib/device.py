@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -26,8 +27,8 @@ def find_device(name: str = "auto") -> str:
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
         return next(kind for kind, available in there.items() if available)
-    kind, _, number = name.partition(":")
-    if kind not in KINDS or (number and not number.isdigit()):
+    kind, _, number = name.partition(":") if isinstance(name, str) else (str(name), "", "")
+    if kind not in KINDS or not re.fullmatch("[0-9]{0,4}", number):
         raise ConfigError(f"there is no device {name!r}; {nearest(kind, (*KINDS, 'auto'))}")
     if not there[kind]:
         raise ConfigError(f'device "{name}" asked for, but torch sees no {_called(kind)}. Use device="cpu".')

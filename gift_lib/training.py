@@ -1,6 +1,7 @@
 """The one loop: generate, fit, evaluate, grow the pool. It knows no method by name."""
 
 import math
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -22,7 +23,7 @@ from gift_lib.clip import weights_digest as clip_digest
 from gift_lib.config import Experiment
 from gift_lib.data.cache import train_view
 from gift_lib.device import ahead, deterministic, find_device, warn_of_emulation
-from gift_lib.errors import NumericsError
+from gift_lib.errors import ConfigError, NumericsError
 from gift_lib.evaluation import evaluate_openly
 from gift_lib.files import cache_root, check_writable
 from gift_lib.generate import Source, SyntheticSet, weights_digest
@@ -52,6 +53,14 @@ class Runtime:
 
     def __post_init__(self):
         object.__setattr__(self, "device", find_device(self.device))
+        for name in ("workers", "checkpoint_every"):
+            value = getattr(self, name)
+            if type(value) is not int or value < 1:
+                raise ConfigError(f"{name} must be a whole number from 1, not {value!r}.")
+        for name in ("data_dir", "cache_dir"):
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, (str, os.PathLike)):
+                raise ConfigError(f"{name} must be a folder or None, not {value!r}.")
 
     @property
     def cache(self) -> Path:

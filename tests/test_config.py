@@ -131,3 +131,33 @@ def test_unknown_key_in_stored_config():
 @pytest.mark.parametrize(("teacher", "weight"), [("last", 0.0), ("initial", 1.0), ("wise(0.2)", 0.2), ("wise(0)", 0.0)])
 def test_teacher_names(teacher, weight):
     assert wise_weight(teacher) == weight
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"tasks": None}, "tasks must be a list of names"), ({"tasks": 3}, "tasks must be a list of names"),
+        ({"tasks": [[]]}, "tasks must be a list of names"), ({"tasks": [None]}, "tasks must be a list of names"),
+        ({"tasks": {"digits": 1}}, "tasks must be a list of names"), ({"tasks": {"digits"}}, "tasks must be a list"),
+        ({"tasks": [""]}, "tasks must be a list of names"), ({"tasks": b"digits"}, "tasks must be a list of names"),
+        ({"lr": 10**400}, r"lr must be of type float, not 1000.*\.\.\."),
+        ({"alpha": -(10**400)}, r"alpha must be of type float, not -1000.*\.\.\."),
+        ({"beta": 10**9000}, "beta must be of type float, not a int of thousands of digits"),
+        ({"lr_per_task": {"digits": 10**400}}, "lr_per_task.digits. must be a number more than zero"),
+        ({"method_options": {"x": 10**9000}}, "method_options.x. must be"),
+        ({"seed": -(10**9000)}, "seed must be zero or more"),
+        ({"scale": []}, "there is no scale"), ({"scale": {}}, "there is no scale"), ({"scale": 10**9000}, "no scale"),
+        ({"order": []}, "order must be of type str"), ({"teacher": None}, "teacher must be of type str"),
+        ({"temperature": 1e300}, "temperature must be at most 1e"), ({"temperature": 10**30}, "temperature must be at"),
+        ({"temperature": float("inf")}, "temperature must be a finite number"),
+        ({"distillation": "x" * 10_000}, r"distillation cannot be 'xxx.*\.\.\."),
+    ],
+)  # fmt: skip
+def test_odd_values_give_one_clear_short_error(values, message):
+    with pytest.raises(ConfigError, match=message) as error:
+        experiment(**values)
+    assert len(str(error.value)) < 400
+
+
+def test_the_largest_temperature_has_a_finite_square():
+    assert experiment(temperature=1e18).temperature ** 2 < 3.4e38, "the largest number of 32 bits"

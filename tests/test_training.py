@@ -207,6 +207,18 @@ def test_bad_experiments_fail_before_any_work(runtime, settings, message, tmp_pa
     assert not (tmp_path / "results").exists() and set(runtime.cache.glob("runs/*")) == states
 
 
+@pytest.mark.parametrize(
+    "values",
+    [{"checkpoint_every": 0}, {"checkpoint_every": -1}, {"checkpoint_every": 2.5}, {"checkpoint_every": True},
+     {"checkpoint_every": None}, {"workers": 0}, {"workers": "2"}, {"cache_dir": 5}, {"data_dir": ["x"]},
+     {"device": None}, {"device": "cuda:\u0663"}, {"device": []}],
+)  # fmt: skip
+def test_a_runtime_that_makes_no_sense(values):
+    name = next(iter(values))
+    with pytest.raises(ConfigError, match=f"there is no device|{name} must be"):
+        Runtime(**values)
+
+
 def test_no_gpu(runtime):
     if torch.cuda.is_available():
         pytest.skip("there is a GPU")
