@@ -143,7 +143,7 @@ def test_teacher_names(teacher, weight):
         ({"lr": 10**400}, r"lr must be of type float, not 1000.*\.\.\."),
         ({"alpha": -(10**400)}, r"alpha must be of type float, not -1000.*\.\.\."),
         ({"beta": 10**9000}, "beta must be of type float, not a int of thousands of digits"),
-        ({"lr_per_task": {"digits": 10**400}}, "lr_per_task.digits. must be a number more than zero"),
+        ({"lr_per_task": {"digits": 10**400}}, "lr_per_task.digits. must be "),
         ({"method_options": {"x": 10**9000}}, "method_options.x. must be"),
         ({"seed": -(10**9000)}, "seed must be zero or more"),
         ({"scale": []}, "there is no scale"), ({"scale": {}}, "there is no scale"), ({"scale": 10**9000}, "no scale"),

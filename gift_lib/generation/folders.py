@@ -48,7 +48,7 @@ class PipelineFolder:
     @cached_property
     def parts(self) -> list[Path]:
         """The folders of the components that draw."""
-        names = [k for k, v in self.index.items() if isinstance(v, list) and any(v) and k not in UNUSED]
+        names = [k for k, v in self.index.items() if isinstance(v, list) and v[0] and k not in UNUSED]
         for name in names:
             if not (self.path / name).is_dir():
                 raise DataError(f"{self.path} lacks its part {name!r}. Copy, download or train its files again.")
