@@ -7,7 +7,7 @@
 import json, os, shlex, sys
 
 sys.path.insert(0, workflow.basedir)
-from gift_lib.runs import batch, sweeps
+from gift_lib.runs import batch, parameters
 
 NAME, SCALE, SEEDS = str(config.get("name", "all")), config.get("scale", "mini"), config.get("seeds")
 RESULTS, RUNS = config.get("results", f"{workflow.basedir}/book/results"), config.get("runs", "runs")
@@ -28,7 +28,7 @@ def needs(wildcards):
 
 def values(e, **more):
     """ONE serialised parameter: named ones could be swapped without notice."""
-    return shlex.quote(json.dumps({**sweeps.parameters(e), **more}))
+    return shlex.quote(json.dumps({**parameters.of(e), **more}))
 
 
 wildcard_constraints:

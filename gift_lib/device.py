@@ -27,14 +27,20 @@ def find_device(name: str = "auto") -> str:
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
         return next(kind for kind, available in there.items() if available)
-    kind, _, number = name.partition(":") if isinstance(name, str) else (str(name), "", "")
-    if kind not in KINDS or not re.fullmatch("[0-9]{0,4}", number):
-        raise ConfigError(f"there is no device {name!r}; {nearest(kind, (*KINDS, 'auto'))}")
+    kind, number = named_device(name)
     if not there[kind]:
         raise ConfigError(f'device "{name}" asked for, but torch sees no {_called(kind)}. Use device="cpu".')
     if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
         raise ConfigError(f"device {name!r} asked for, but there are {torch.cuda.device_count()} GPUs, from cuda:0 on.")
     return name
+
+
+def named_device(name: str) -> tuple[str, str]:
+    """The kind and the number ('' for none) of a device, which may be another machine's; ConfigError for no device."""
+    match = re.fullmatch(r"(\w+)(?::([0-9]{1,4}))?", str(name))
+    if not match or match[1] not in KINDS:
+        raise ConfigError(f"there is no device {name!r}; {nearest(str(name).partition(':')[0], (*KINDS, 'auto'))}")
+    return match[1], match[2] or ""
 
 
 def _called(kind: str) -> str:

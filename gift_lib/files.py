@@ -14,7 +14,7 @@ from typing import IO, Any
 
 from safetensors import SafetensorError
 
-from gift_lib.errors import DataError
+from gift_lib.errors import ConfigError, DataError
 
 _HOST = socket.gethostname().replace(".", "-")
 
@@ -145,6 +145,14 @@ def held(path: Path) -> bool:
         return False
 
 
+def expanded(path: str | os.PathLike) -> Path:
+    """A path with `~` and `~user` put in; ConfigError where nobody knows that home folder."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise ConfigError(f"{path}: there is no such home folder. Give the whole path, or set HOME.") from error
+
+
 def cache_root() -> Path:
     """Where every cache lives: the folder in GIFT_CACHE, else `~/.cache/gift`."""
-    return Path(os.environ.get("GIFT_CACHE") or Path.home() / ".cache" / "gift").expanduser()
+    return expanded(os.environ.get("GIFT_CACHE") or "~/.cache/gift")

@@ -25,7 +25,7 @@ from gift_lib.data.cache import train_view
 from gift_lib.device import ahead, deterministic, find_device, warn_of_emulation
 from gift_lib.errors import ConfigError, NumericsError
 from gift_lib.evaluation import evaluate_openly
-from gift_lib.files import cache_root, check_writable
+from gift_lib.files import cache_root, check_writable, expanded
 from gift_lib.generate import Source, SyntheticSet, weights_digest
 from gift_lib.methods.base import Batch, Method, Resources, Shuffle, Terms, seeded
 from gift_lib.methods.outside import source_digest
@@ -64,7 +64,7 @@ class Runtime:
 
     @property
     def cache(self) -> Path:
-        return Path(self.cache_dir).expanduser() if self.cache_dir else cache_root()
+        return expanded(self.cache_dir) if self.cache_dir else cache_root()
 
 
 LOCAL = Runtime()

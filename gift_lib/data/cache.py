@@ -35,7 +35,7 @@ from tqdm import tqdm
 from gift_lib.data.records import Pictures, Records
 from gift_lib.data.transforms import Preprocess, crops, resize_matrices
 from gift_lib.errors import DataError
-from gift_lib.files import atomic_write, cache_root, file_digest, make_folder, read_json, write_json
+from gift_lib.files import atomic_write, cache_root, expanded, file_digest, make_folder, read_json, write_json
 from gift_lib.tasks import Images, Split
 
 #: Bumped when the same records give other bytes.
@@ -52,7 +52,7 @@ def images_root(cache_dir: str | os.PathLike | None = None) -> Path:
 
     They are large and quickly made again: a fast disk suits them, while the cache folder may be a mounted drive.
     """
-    return Path(cache_dir or os.environ.get("GIFT_DECODED") or cache_root()).expanduser() / "images"
+    return expanded(cache_dir or os.environ.get("GIFT_DECODED") or cache_root()) / "images"
 
 
 def workers_here() -> int:

@@ -15,7 +15,7 @@ from pathlib import Path
 from gift_lib.data import cache, readers
 from gift_lib.data.records import Records, split_indices
 from gift_lib.errors import ConfigError, DataError
-from gift_lib.files import digest
+from gift_lib.files import digest, expanded
 from gift_lib.tasks import SPLITS, Split, Task
 
 SIZE = 224
@@ -35,7 +35,7 @@ def task(
     Raises DataError for a folder without classes or images and a list of names that does not fit it,
     ConfigError for a template without {c}.
     """
-    path = Path(path).expanduser()
+    path = expanded(path)
     odd = [t for t in templates if t.count("{c}") != 1]
     if odd or not templates:
         raise ConfigError(f"{(odd or ['no template'])[0]!r} must hold {{c}} once, where the class name goes.")

@@ -19,7 +19,7 @@ from gift_lib.data import cache, names, readers
 from gift_lib.data import download as fetching
 from gift_lib.data.records import Records, split_digest, split_indices
 from gift_lib.errors import ConfigError, DataError, nearest
-from gift_lib.files import cache_root, digest, read_json
+from gift_lib.files import cache_root, digest, expanded, read_json
 from gift_lib.tasks import Split, Task
 
 #: Pixels of the shorter side; CLIP ViT-B/16's input.
@@ -130,7 +130,7 @@ def dataset(name: str) -> Dataset:
 
 def data_root(data_dir: str | os.PathLike | None = None) -> Path:
     """The one folder of original data: `data_dir`, GIFT_DATA or `downloads` in the cache folder."""
-    return Path(data_dir or os.environ.get("GIFT_DATA") or cache_root() / "downloads").expanduser()
+    return expanded(data_dir or os.environ.get("GIFT_DATA") or cache_root() / "downloads")
 
 
 def source_of(spec: Dataset, sources: Mapping[str, str] | None = None) -> str:
@@ -149,7 +149,7 @@ def source_of(spec: Dataset, sources: Mapping[str, str] | None = None) -> str:
 
 def input_size(model: str) -> int:
     """The side in pixels of what a CLIP reads, from its configuration alone; SIZE where that says nothing."""
-    folder = Path(model).expanduser() / "open_clip_config.json"
+    folder = expanded(model) / "open_clip_config.json"
     config = read_json(folder).get("model_cfg") if folder.is_file() else open_clip.get_model_config(model.split("/")[0])
     size = (config or {}).get("vision_cfg", {}).get("image_size", SIZE)
     return size if isinstance(size, int) else min(size)

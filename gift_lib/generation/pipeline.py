@@ -15,6 +15,7 @@ from diffusers import DDIMScheduler, DiffusionPipeline, DPMSolverMultistepSchedu
 
 from gift_lib.config import CHOICES, Experiment
 from gift_lib.errors import ConfigError, DataError, nearest
+from gift_lib.files import expanded
 from gift_lib.generation.folders import DENOISERS, MINI, PipelineFolder, early_folder
 from gift_lib.pictures import Sampler
 
@@ -68,7 +69,7 @@ class PipelineSpec:
 def find_pipeline(name: str) -> Path:
     """The folder of a pipeline; a hub id is downloaded (safetensors only, fp16 files where there are any)."""
     known = {"mini": lambda: MINI, "mini-early": early_folder}
-    folder = known[name]() if name in known else Path(name).expanduser()
+    folder = known[name]() if name in known else expanded(name)
     if (folder / "model_index.json").is_file():
         return folder
     if name == "mini-early":

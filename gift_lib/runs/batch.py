@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from gift_lib.config import NUMERICS_VERSION, Experiment, experiment, from_dict
+from gift_lib.device import find_device
 from gift_lib.errors import ConfigError, DataError, GiftError
 from gift_lib.files import cache_root, digest, held, read_json, write_json
-from gift_lib.runs import numerics, sweeps
+from gift_lib.runs import numerics, parameters, sweeps
 from gift_lib.runs.jobs import is_record, lock_of, one_gpu, put_aside
 
 #: The settings that decide which pictures a run uses; runs that agree on them share one generation job.
@@ -157,17 +158,12 @@ def drawn_folder() -> Path:
     return cache_root().absolute() / "drawn"
 
 
-def from_parameters(values: Mapping[str, Any]) -> Experiment:
-    """The experiment that `sweeps.parameters` described."""
-    named = {k: values[k] for k in ("method", "order", "seed", "scale")}
-    return experiment(**{**named, **values["overrides"]})
-
-
 def pictures(values: Mapping[str, Any], device: str, gpus: int, output: Path) -> None:
     """Generate a run's pictures into the cache, and say how many there are."""
+    e, device = parameters.experiment_of(values), find_device(device)
     with one_gpu(gpus) as environment:
         os.environ.update(environment)
-        count = _draw(from_parameters(values), device)
+        count = _draw(e, device)
     write_json(output, {"parameters": dict(values), "pictures": count})
 
 
@@ -245,6 +241,13 @@ def state(e: Experiment, folder: Path, runs: Path) -> tuple[str, float | None]:
     return ("failed" if notebook.exists() else "missing"), None
 
 
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"a run's parameters must be JSON ({error}), not {text!r}.") from None
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """`python -m gift_lib.runs.batch pictures|status ...`, as the Snakefile and `make sweep-status` call it."""
     parser = argparse.ArgumentParser(prog="python -m gift_lib.runs.batch", description=__doc__)
@@ -263,7 +266,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if args.action == "status":
             print(status(args.what, args.scale, args.seeds, args.results, args.runs, args.jobs))
         else:
-            pictures(json.loads(args.what), args.device, args.gpus, args.output)
+            pictures(_json(args.what), args.device, args.gpus, args.output)
     except GiftError as error:
         print(error, file=sys.stderr)
         return 2

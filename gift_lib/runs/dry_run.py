@@ -26,7 +26,7 @@ from gift_lib.data.cache import CachedImages, Cost, duration
 from gift_lib.device import ahead
 from gift_lib.errors import ConfigError, GiftError
 from gift_lib.evaluation import accuracy
-from gift_lib.files import make_folder
+from gift_lib.files import expanded, make_folder
 from gift_lib.methods.base import Method, Resources
 from gift_lib.pictures import Draw, PictureCache, SyntheticSet
 from gift_lib.tasks import Images, Split, Task, TensorImages
@@ -131,7 +131,7 @@ def pictures(e: Experiment, tasks: Sequence[Task], runtime: Runtime) -> tuple[in
 
 def is_here(pipeline: str) -> bool:
     """Whether a pipeline's weights are on this machine."""
-    if pipeline.startswith("mini") or (Path(pipeline).expanduser() / "model_index.json").is_file():
+    if pipeline.startswith("mini") or (expanded(pipeline) / "model_index.json").is_file():
         return True
     files = (f"unet/diffusion_pytorch_model{v}.safetensors" for v in (".fp16", ""))
     return any(isinstance(try_to_load_from_cache(pipeline, f), str) for f in files)
@@ -169,7 +169,7 @@ def rehearsal(
     e: Experiment, device: str, folder: Path, images: int = IMAGES, classes: int = 0
 ) -> tuple[Method, Task, SyntheticSet]:
     """A method on a task of noise pictures, with noise in the place of all public data."""
-    name = e.model if e.scale == "mini" or Path(e.model).expanduser().is_dir() else f"{e.model.split('/')[0]}/random"
+    name = e.model if e.scale == "mini" or expanded(e.model).is_dir() else f"{e.model.split('/')[0]}/random"
     clip = load(name, device, e.precision)
     size = clip.preprocess.size
     given = Resources(
@@ -336,7 +336,7 @@ def _png(e: Experiment) -> int:
 
 def _checkpoint(e: Experiment) -> int:
     """Weights at the start of the task and now, and AdamW's two moments, in fp32."""
-    name = e.model if e.scale == "mini" or Path(e.model).expanduser().is_dir() else f"{e.model.split('/')[0]}/random"
+    name = e.model if e.scale == "mini" or expanded(e.model).is_dir() else f"{e.model.split('/')[0]}/random"
     return 4 * 4 * sum(p.numel() for p in load(name).model.parameters())
 
 
@@ -383,6 +383,9 @@ def _json(text: str) -> dict:
         raise ConfigError(f'--overrides must be JSON, such as \'{{"order": "II"}}\' ({error}).') from error
     if not isinstance(values, dict):
         raise ConfigError('--overrides must be a JSON object, such as \'{"order": "II"}\'.')
+    for name in ("scale", "method"):
+        if name in values:
+            raise ConfigError(f"--overrides changes {name!r}, which has an option of its own: use --{name}.")
     return values
 
 

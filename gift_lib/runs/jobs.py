@@ -20,6 +20,7 @@ from typing import IO, Any
 
 from gift_lib.errors import ConfigError, DataError, GiftError
 from gift_lib.files import cache_root, locks, make_folder
+from gift_lib.runs import yaml_io
 from gift_lib.runs.repository import ROOT
 
 #: What CUDA_VISIBLE_DEVICES may name: a number, a GPU's UUID, or an instance of one.
@@ -49,9 +50,10 @@ def run(values: Mapping[str, Any], gpus: int, notebook: Path, record: Path) -> i
 
 
 def command(values: Mapping[str, Any], notebook: Path) -> list[str]:
-    """The papermill line of a run in a batch."""
+    """The papermill line of a run in a batch. In its paths papermill takes what stands in braces for a parameter."""
     source = ROOT / "notebooks" / "experiment.ipynb"
-    return [sys.executable, "-m", "papermill", str(source), str(notebook), "-y", json.dumps(dict(values)),
+    page, filled = (str(path).replace("{", "{{").replace("}", "}}") for path in (source, notebook))
+    return [sys.executable, "-m", "papermill", page, filled, "-y", yaml_io.line(values),
             "--no-progress-bar", "--cwd", str(source.parent)]  # fmt: skip
 
 
@@ -177,14 +179,19 @@ def put_aside(record: Path) -> None:
     os.replace(record, f"{record}.broken")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def parser() -> argparse.ArgumentParser:
     """`python -m gift_lib.runs.jobs PARAMETERS --notebook N --output RECORD`, as the Snakefile calls it."""
     parser = argparse.ArgumentParser(prog="python -m gift_lib.runs.jobs", description=__doc__)
     parser.add_argument("parameters", type=json.loads, help="of notebooks/experiment.ipynb, as JSON")
     parser.add_argument("--gpus", type=int, default=0, help="how many this machine has to share out; 0 for none")
     parser.add_argument("--notebook", type=Path, required=True, help="the executed notebook")
     parser.add_argument("--output", type=Path, required=True, help="the record that the run is to leave")
-    args = parser.parse_args(arguments)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """One run, or the rest of it; a GiftError is one line and exit status 2."""
+    args = parser().parse_args(arguments)
     try:
         return run(args.parameters, args.gpus, args.notebook, args.output)
     except GiftError as error:

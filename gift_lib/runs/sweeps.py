@@ -1,7 +1,7 @@
 """Batches: a YAML file of variants and seeds becomes a list of experiments, and a table finds their records."""
 
 import argparse
-import json
+import re
 import shlex
 import sys
 from collections.abc import Iterable, Sequence
@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from gift_lib.config import SCALES, Experiment, experiment
-from gift_lib.errors import ConfigError, DataError, GiftError, nearest
+from gift_lib.errors import ConfigError, GiftError, nearest
+from gift_lib.files import expanded
+from gift_lib.runs import parameters, yaml_io
 from gift_lib.runs.repository import home, records_folder
 
 FOLDER = home() / "notebooks" / "sweeps"
@@ -24,6 +24,8 @@ KEYS = {
 }  # fmt: skip
 #: Settings whose numbers are counts of a scale: a sweep that names its scale (`counts`) has them translated.
 COUNTS = ("images_per_task", "denoising_steps")
+#: More seeds of one variant are a slip of the pen.
+MOST_SEEDS = 10_000
 
 
 @dataclass(frozen=True)
@@ -68,13 +70,10 @@ def load(name: str, scale: str = "mini", seeds: Sequence[int] | None = None) -> 
 
 
 def _read(name: str) -> dict[str, Any]:
-    path = Path(name).expanduser() if name.endswith(".yml") else FOLDER / f"{name}.yml"
+    path = expanded(name) if name.endswith((".yml", ".yaml")) else FOLDER / f"{name}.yml"
     if not path.exists():
         raise ConfigError(f"there is no sweep {name!r}; {nearest(name, names())}")
-    try:
-        spec = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise DataError(f"{path} cannot be read ({error}). Write it as in book/batches.md.") from error
+    spec = yaml_io.read(path)
     _check(name, spec)
     return spec
 
@@ -92,14 +91,22 @@ def expand(name: str, spec: dict[str, Any], scale: str, seeds: Sequence[int] | N
         count = settings.pop("seeds", spec.get("seeds", 5))
         settings |= _translated(settings, spec.get("counts", scale), scale)
         for seed in seeds if seeds is not None else range(count):
-            cells.append(Cell(name, str(variant), experiment(scale, seed=seed, **settings)))
+            cells.append(Cell(name, variant, _experiment(name, variant, scale, seed=seed, **settings)))
     return Sweep(name, spec["title"], spec.get("paper", ""), tuple(cells))
+
+
+def _experiment(name: str, variant: str, scale: str, **settings: Any) -> Experiment:
+    try:
+        return experiment(scale, **settings)
+    except ConfigError as error:
+        raise ConfigError(f"sweep {name!r}, {variant!r}: {error}") from None
 
 
 def _translated(settings: dict[str, Any], source: str, scale: str) -> dict[str, int]:
     """Counts of one scale in another's: 256 images are 1000 at paper scale, 20 denoising steps 50."""
     a, b = experiment(source), experiment(scale)
-    numbers = {k: settings[k] for k in COUNTS if isinstance(settings.get(k), int)}  # others: `experiment` refuses them
+    numbers = {k: settings[k] for k in COUNTS if type(settings.get(k)) is int and settings[k] > 0}
+    # What is no such number stays as it is, for `experiment` to refuse.
     return {k: max(1, round(n * getattr(b, k) / getattr(a, k))) for k, n in numbers.items()}
 
 
@@ -112,28 +119,43 @@ def _check(name: str, spec: Any) -> None:
         _of_type(name, key, value, KEYS[key])
     for variant, own in spec["variants"].items():
         _of_type(name, f"variants: {variant}", {} if own is None else own, dict)
-    for seeds in (spec, *filter(None, spec["variants"].values())):
-        _of_type(name, "seeds", seeds.get("seeds", 1), int)
-        if seeds.get("seeds", 1) < 1:
-            raise ConfigError(f"sweep {name!r} has `seeds: {seeds['seeds']}`: it needs at least one.")
     for at, own in spec.get("at_scale", {}).items():
         _of_type(name, f"at_scale: {at}", own, dict)
+    several = (spec.get("base", {}), *spec.get("at_scale", {}).values(), *filter(None, spec["variants"].values()))
+    for seeds in (spec, *several):
+        _of_type(name, "seeds", seeds.get("seeds", 1), int)
+        if not 1 <= seeds.get("seeds", 1) <= MOST_SEEDS:
+            raise ConfigError(f"sweep {name!r} has `seeds: {seeds['seeds']}`: it needs 1 to {MOST_SEEDS}.")
+    for settings in several:
+        _check_settings(name, settings)
     for scale in (*spec.get("scales", ()), *spec.get("at_scale", ()), spec.get("counts", "mini")):
-        if scale not in SCALES:
+        if not isinstance(scale, str) or scale not in SCALES:
             raise ConfigError(f"sweep {name!r} names the scale {scale!r}; {nearest(str(scale), SCALES)}")
     if "title" not in spec:
         raise ConfigError(f"sweep {name!r} has no title: give it one, as in `title: Two temperatures`.")
 
 
+def _check_settings(name: str, settings: dict[str, Any]) -> None:
+    """What a variant cannot set: the seed and the scale, which the batch itself goes through."""
+    if "seed" in settings:
+        raise ConfigError(f"sweep {name!r} sets `seed: {settings['seed']}`: say how many, as in `seeds: 5`.")
+    if "scale" in settings:
+        raise ConfigError(f"sweep {name!r} sets `scale: {settings['scale']}`: name it at the start, as in SCALE=mini.")
+
+
 def _of_type(name: str, key: str, value: Any, wanted: type) -> None:
-    if not isinstance(value, wanted):
+    if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
         form = {dict: "settings, as in {beta: 0.5}", list: "a list", int: "a whole number", str: "text"}[wanted]
         raise ConfigError(f"sweep {name!r} has `{key}: {value}`, which should be {form}: see book/batches.md.")
 
 
 def load_many(text: str, scale: str = "mini", seeds: Sequence[int] | None = None) -> list[Sweep]:
-    """Several sweeps: names separated by commas, or `all`."""
+    """Several sweeps: names separated by commas, or `all`. ConfigError where that names none, or the scale is none."""
+    if scale not in SCALES:
+        raise ConfigError(f"there is no scale {scale!r}; {nearest(str(scale), SCALES)}")
     wanted = names(scale) if text == "all" else [n.strip() for n in text.split(",") if n.strip()]
+    if not wanted:
+        raise ConfigError(f"{text!r} names no sweep; {nearest(text, [*names(scale), 'all'])}")
     return [load(n, scale, seeds) for n in wanted]
 
 
@@ -142,34 +164,26 @@ def runs(sweeps: Iterable[Sweep]) -> dict[str, Experiment]:
     return {c.experiment.digest: c.experiment for s in sweeps for c in s.cells}
 
 
-def parameters(e: Experiment) -> dict[str, Any]:
-    """The parameters of notebooks/experiment.ipynb that make this experiment: what differs from its scale's preset."""
-    preset = experiment(scale=e.scale).to_dict()
-    named = {k: getattr(e, k) for k in ("method", "order", "seed", "scale")}
-    changed = {k: v for k, v in e.to_dict().items() if v != preset[k] and k not in named}
-    return {**named, "overrides": changed}
-
-
 def command(e: Experiment, output: str = "/dev/null", device: str = "cpu") -> str:
-    """The plain papermill line that makes one record on a device."""
-    values = json.dumps(parameters(e) | ({} if device == "cpu" else {"device": device}), sort_keys=True)
-    return f"papermill notebooks/experiment.ipynb {output} -y {shlex.quote(values)}"
+    """The plain papermill line that makes one record on a device, as a shell reads it."""
+    values = yaml_io.line(parameters.of(e) | ({} if device == "cpu" else {"device": device}))
+    return f"papermill notebooks/experiment.ipynb {shlex.quote(output)} -y {shlex.quote(values)}"
 
 
 def seed_list(text: str) -> list[int] | None:
-    """`0-4,7` as numbers; '' means the sweep's own."""
+    """`0-4,7` as numbers, each once; '' means the sweep's own."""
     if not text:
         return None
-    numbers = []
-    try:
-        for part in text.split(","):
-            low, _, high = part.partition("-")
-            numbers += range(int(low), int(high or low) + 1)
-        if not numbers:
-            raise ValueError
-    except ValueError:
-        raise ConfigError(f"seeds cannot be {text!r}: write numbers and ranges, such as 0-4,7.") from None
-    return numbers
+    numbers: dict[int, None] = {}
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*([0-9]{1,18})(?:\s*-\s*([0-9]{1,18}))?\s*", part)
+        if not match:
+            raise ConfigError(f"seeds cannot be {text!r}: write numbers and ranges, such as 0-4,7.")
+        low, high = int(match[1]), int(match[2] or match[1])
+        if not low <= high < low + MOST_SEEDS:
+            raise ConfigError(f"seeds cannot be {text!r}: {part!r} is not 1 to {MOST_SEEDS} of them. Write 0-4,7.")
+        numbers |= dict.fromkeys(range(low, high + 1))
+    return list(numbers)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -182,7 +196,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = parser.parse_args(arguments)
     try:
         _act(args.action, load_many(args.name, args.scale, seed_list(args.seeds)))
-    except (ConfigError, DataError, GiftError) as error:
+    except GiftError as error:
         print(error, file=sys.stderr)
         return 2
     return 0

@@ -34,9 +34,10 @@ def imports() -> str:
 def plain(values: dict) -> list[str]:
     """The same record without an engine."""
     script = (
-        f"{imports()}\nimport json, sys\nfrom gift_lib.runs.batch import from_parameters\nv = json.loads(sys.argv[1])"
+        f"{imports()}\nimport json, sys\n"
+        "from gift_lib.runs.parameters import experiment_of\nv = json.loads(sys.argv[1])"
     )
-    script += "\nrun(from_parameters(v), Runtime(progress=False), v['results'])"
+    script += "\nrun(experiment_of(v), Runtime(progress=False), v['results'])"
     return [sys.executable, "-c", script, json.dumps(values)]
 
 

@@ -19,7 +19,7 @@ from gift_lib.config import experiment
 from gift_lib.data import load_tasks
 from gift_lib.errors import ConfigError, DataError
 from gift_lib.generation import painter
-from gift_lib.runs import batch, caches, jobs, sweeps
+from gift_lib.runs import batch, caches, jobs, parameters
 from gift_lib.training import Runtime
 
 IDENTITY = results.identity("world", "clip", "pipeline")
@@ -115,9 +115,9 @@ def test_jobs_side_by_side_draw_each_picture_once(folders, monkeypatch):
     drawn, fill = [], painter.fill
     monkeypatch.setattr(painter, "fill", lambda p, chunk, cache: (drawn.extend(chunk), fill(p, chunk, cache)))
     output = folders.root / "pictures.json"
-    batch.pictures(sweeps.parameters(batch.pictures_of(few)), "cpu", 0, output)
+    batch.pictures(parameters.of(batch.pictures_of(few)), "cpu", 0, output)
     assert json.loads(output.read_text())["pictures"] == len(drawn) == len(set(drawn)) == 32
-    batch.pictures(sweeps.parameters(batch.pictures_of(more)), "cpu", 0, output)
+    batch.pictures(parameters.of(batch.pictures_of(more)), "cpu", 0, output)
     assert len(drawn) == len(set(drawn)) == 48
     monkeypatch.setattr(painter, "fill", lambda *_: pytest.fail("a picture that is there is drawn again"))
     assert generate.prepare(more, load_tasks(more), Runtime(cache_dir=str(folders.cache))) == 48

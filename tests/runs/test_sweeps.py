@@ -4,10 +4,11 @@ import json
 import shlex
 
 import pytest
+import yaml
 
 from gift_lib.config import experiment
 from gift_lib.errors import ConfigError, DataError
-from gift_lib.runs import batch, repository, sweeps
+from gift_lib.runs import batch, parameters, repository, sweeps
 
 SPEC = {
     "title": "Two temperatures",
@@ -90,7 +91,7 @@ def test_every_experiment_survives_the_way_through_its_papermill_line():
         words = shlex.split(sweeps.command(e, "out.ipynb"))
         assert "device" not in words[-1] and '"device": "cuda"' in sweeps.command(e, device="cuda")
         assert words[:4] == ["papermill", "notebooks/experiment.ipynb", "out.ipynb", "-y"]
-        assert batch.from_parameters(json.loads(words[4])) == e
+        assert parameters.experiment_of(yaml.safe_load(words[4])) == e
 
 
 @pytest.mark.parametrize("text, wanted", [("", None), ("0", [0]), ("0-2,7", [0, 1, 2, 7])])
