@@ -7,14 +7,18 @@
 import json, os, shlex, sys
 
 sys.path.insert(0, workflow.basedir)
+from gift_lib.errors import GiftError
 from gift_lib.runs import batch, parameters
 
-NAME, SCALE, SEEDS = str(config.get("name", "all")), config.get("scale", "mini"), config.get("seeds")
-RESULTS, RUNS = config.get("results", f"{workflow.basedir}/book/results"), config.get("runs", "runs")
-DEVICE, GPUS = config.get("device", "cpu"), int(config.get("gpus", 0))
-PLAN = batch.plan(NAME, SCALE, "" if SEEDS is None else str(SEEDS), RESULTS)  # file stem -> experiment
+try:
+    ASKED_FOR = batch.asked(config, workflow.resource_settings.cores, workflow.local_exec)
+    PLAN = batch.plan(ASKED_FOR.name, ASKED_FOR.scale, ASKED_FOR.seeds, ASKED_FOR.results)  # file stem -> experiment
+except GiftError as error:
+    raise WorkflowError(str(error)) from None
+SCALE, RESULTS, RUNS, DEVICE, GPUS = (getattr(ASKED_FOR, k) for k in ("scale", "results", "runs", "device", "gpus"))
 TO_DO = batch.to_do(PLAN, RESULTS, SCALE)
 PICTURES = {batch.pictures_key(e): batch.pictures_of(e) for e in PLAN.values()}
+# No value is read as shell text: all are quoted, by `:q` or by `shlex.quote`.
 # What a cluster is asked for. On one machine a run takes one of `gpus` devices by a lock.
 ASKED = {"gpu": int(DEVICE.startswith("cuda")), "mem_mb": 4000 if SCALE == "mini" else 32000}
 PYTHON = shlex.quote(sys.executable)
@@ -55,7 +59,7 @@ rule pictures:
     resources:
         **ASKED,
     shell:
-        "{PYTHON} -m gift_lib.runs.batch pictures {params.values} --device {DEVICE} --gpus {GPUS} --output {output}"
+        "{PYTHON} -m gift_lib.runs.batch pictures {params.values} --device {DEVICE:q} --gpus {GPUS} --output {output:q}"
 
 
 # Runs come before pictures for later runs: tables fill early.
@@ -73,4 +77,4 @@ rule run:
     resources:
         **ASKED,
     shell:
-        "{PYTHON} -m gift_lib.runs.jobs {params.values} --gpus {GPUS} --notebook {log} --output {output}"
+        "{PYTHON} -m gift_lib.runs.jobs {params.values} --gpus {GPUS} --notebook {log:q} --output {output:q}"

@@ -3,6 +3,7 @@
 import inspect
 import re
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import pandas as pd
 from IPython.display import Code, Markdown
@@ -20,9 +21,12 @@ def source(function: Callable) -> Code:
     return Code(inspect.getsource(inspect.unwrap(function)), language="python")
 
 
-def records() -> pd.DataFrame:
-    """The records of this book that stand, one row per run; of another world or other weights they count as missing."""
-    return results.load_frame(batch.standing_records(*records_folders()))
+def records(folder: str | Path | None = None) -> pd.DataFrame:
+    """The records that stand, one row per run; of another world or other weights they count as missing.
+
+    They are this book's own, or those of a folder.
+    """
+    return results.load_frame(batch.standing_records(*([folder] if folder else records_folders())))
 
 
 def age(frame: pd.DataFrame | None = None) -> Markdown | None:
@@ -31,9 +35,12 @@ def age(frame: pd.DataFrame | None = None) -> Markdown | None:
     return Markdown(said) if said else None
 
 
-def evidence(sweep: str, scale: str = "mini") -> Markdown:
-    """A sweep's table, or how many of its runs have no record yet and the command that makes them."""
-    frame, loaded = records(), sweeps.load(sweep, scale)
+def evidence(sweep: str, scale: str = "mini", folder: str | Path | None = None) -> Markdown:
+    """A sweep's table, or how many of its runs have no record yet and the command that makes them.
+
+    `sweep` is its name or the path of its file, `folder` where its records are (the book's own by default).
+    """
+    frame, loaded = records(folder), sweeps.load(sweep, scale)
     lines = [tables.status(frame, sweep, scale)]
     if any(tables.by_variant(frame, loaded).values()):
         lines += _two(tables.ablation(frame, sweep, scale), frame, loaded)

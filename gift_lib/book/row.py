@@ -18,6 +18,7 @@ import pandas as pd
 from gift_lib import methods, results
 from gift_lib.book import tables
 from gift_lib.config import Experiment, experiment
+from gift_lib.device import find_device
 from gift_lib.errors import ConfigError, GiftError
 from gift_lib.methods.outside import load_file
 from gift_lib.runs import batch, sweeps
@@ -111,11 +112,12 @@ def _act(options: argparse.Namespace) -> str:
     started, method = time.perf_counter(), load_file(options.file)
     if options.jobs < 1:
         raise ConfigError(f"--jobs {options.jobs}: at least one run at a time.")
+    device = find_device(options.device)
     wanted = runs(method, options.order, sweeps.seed_list(options.seeds) or range(5), options.scale)
     methods.check(wanted[0])
     print(f"{method}: {len(wanted)} runs of order {options.order}, {options.jobs} at a time", flush=True)
     own = []
-    for record in make(options.file, wanted, options.results, options.jobs, options.device):
+    for record in make(options.file, wanted, options.results, options.jobs, device):
         own.append(record)
         print(f"  seed {record['config']['seed']} is done ({len(own)} of {len(wanted)})", flush=True)
     minutes = (time.perf_counter() - started) / 60

@@ -1,6 +1,7 @@
 """What the Snakefile calls: the plan of a batch, the pictures that runs share, and the state of it all."""
 
 import argparse
+import dataclasses
 import functools
 import json
 import os
@@ -9,14 +10,18 @@ import statistics
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from gift_lib.config import NUMERICS_VERSION, Experiment, experiment, from_dict
-from gift_lib.device import find_device
-from gift_lib.errors import ConfigError, DataError, GiftError
-from gift_lib.files import cache_root, digest, held, read_json, write_json
+from gift_lib.device import find_device, named_device
+from gift_lib.errors import ConfigError, DataError, GiftError, nearest
+from gift_lib.files import cache_root, digest, expanded, held, read_json, write_json
 from gift_lib.runs import numerics, parameters, sweeps
+from gift_lib.runs.arguments import at_least
 from gift_lib.runs.jobs import is_record, lock_of, one_gpu, put_aside
 
 #: The settings that decide which pictures a run uses; runs that agree on them share one generation job.
@@ -26,6 +31,56 @@ PICTURE_SETTINGS = (
 )  # fmt: skip
 #: Pictures that a job draws before it looks again which of the rest another job has drawn meanwhile.
 BLOCK = 64
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What `snakemake --config` asks for."""
+
+    name: str = "all"
+    scale: str = "mini"
+    seeds: str = ""
+    results: str = str(sweeps.RESULTS)
+    runs: str = "runs"
+    device: str = "cpu"
+    gpus: int = 0
+
+
+def asked(config: Mapping[str, Any], cores: int | None, local: bool) -> Asked:
+    """The settings of a batch, checked before anything is planned: ConfigError for what could do nothing.
+
+    `local` is whether its runs are to work on this very machine, whose devices can be looked at.
+    """
+    known = [f.name for f in dataclasses.fields(Asked)]
+    for name in config:
+        if name not in known:
+            raise ConfigError(f"a batch has no setting {name!r}; {nearest(name, known)}")
+    if cores is not None and cores < 1:
+        raise ConfigError(f"{cores} runs at a time: give at least one core (JOBS=2, or --cores 2).")
+    for name, value in config.items():
+        if isinstance(value, (Mapping, list)):
+            raise ConfigError(f"Snakemake takes {name} for {value!r}: choose a name without such signs.")
+    given = {k: "" if v is None else str(v) for k, v in config.items()}
+    gpus = at_least(0)(given.pop("gpus", "0"))
+    a = Asked(**given, gpus=gpus)
+    paths = {k: str(expanded(getattr(a, k))) for k in ("results", "runs")}
+    for path in (*paths.values(), str(drawn_folder())):
+        if "{" in path or "}" in path:
+            raise ConfigError(f"{path}: Snakemake cannot have braces in a path. Choose another folder.")
+    return dataclasses.replace(a, **paths, device=_device(a.device, gpus, local))
+
+
+def _device(name: str, gpus: int, local: bool) -> str:
+    """The device of all runs; of a cluster's only the name can be checked."""
+    if not local:
+        named_device(name)
+        return name
+    device = find_device(name)
+    if gpus and not device.startswith("cuda"):
+        raise ConfigError(f"gpus={gpus} is for device=cuda, not for {device!r}.")
+    if gpus > torch.cuda.device_count():
+        raise ConfigError(f"gpus={gpus} asked for, but there are {torch.cuda.device_count()}: some would never start.")
+    return device
 
 
 @functools.cache
@@ -254,17 +309,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("action", choices=("pictures", "status"))
     parser.add_argument("what", help="for pictures, a run's parameters as JSON; for status, names of sweeps, or all")
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--gpus", type=int, default=0)
+    parser.add_argument("--gpus", type=at_least(0), default=0)
     parser.add_argument("--output", type=Path, help="the file that the job is to leave")
     parser.add_argument("--scale", default="mini")
     parser.add_argument("--seeds", default="")
     parser.add_argument("--results", type=Path, default=sweeps.RESULTS)
     parser.add_argument("--runs", type=Path, default=Path("runs"))
-    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--jobs", type=at_least(1), default=2)
     args = parser.parse_args(arguments)
     try:
         if args.action == "status":
             print(status(args.what, args.scale, args.seeds, args.results, args.runs, args.jobs))
+        elif args.output is None:
+            raise ConfigError("say with --output which file is to tell that the pictures are there.")
         else:
             pictures(_json(args.what), args.device, args.gpus, args.output)
     except GiftError as error:

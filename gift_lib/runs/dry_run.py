@@ -8,6 +8,7 @@ what is not measured says so. Nothing is downloaded and nothing is kept.
 
 import argparse
 import json
+import re
 import shutil
 import sys
 import tempfile
@@ -29,6 +30,7 @@ from gift_lib.evaluation import accuracy
 from gift_lib.files import expanded, make_folder
 from gift_lib.methods.base import Method, Resources
 from gift_lib.pictures import Draw, PictureCache, SyntheticSet
+from gift_lib.runs.arguments import at_least
 from gift_lib.tasks import Images, Split, Task, TensorImages
 from gift_lib.training import LOCAL, Batches, Learner, Runtime, numerics
 
@@ -41,6 +43,8 @@ PNG_SHARE = 0.6
 #: Pictures of the rehearsal, fewer of a large model on a CPU, and those of a batch there, from where a real one
 #: is extrapolated.
 IMAGES, CPU_IMAGES, CPU_BATCH = 256, 16, 4
+#: The form of an id on the hub; any other name of a pipeline is the scale model's, or a folder.
+HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 #: Settings of methods that only cost time once: cut down for the rehearsal.
 ONCE = {"images": IMAGES, "memory": IMAGES, "everything_else": IMAGES, "everything_else_steps": 2,
         "autoencoder_steps": 2}  # fmt: skip
@@ -130,8 +134,10 @@ def pictures(e: Experiment, tasks: Sequence[Task], runtime: Runtime) -> tuple[in
 
 
 def is_here(pipeline: str) -> bool:
-    """Whether a pipeline's weights are on this machine."""
-    if pipeline.startswith("mini") or (expanded(pipeline) / "model_index.json").is_file():
+    """Whether a pipeline's weights are on this machine; DataError for what can only be a folder and holds none."""
+    if not HUB_ID.fullmatch(pipeline):
+        return bool(generate.find_pipeline(pipeline))
+    if (expanded(pipeline) / "model_index.json").is_file():
         return True
     files = (f"unet/diffusion_pytorch_model{v}.safetensors" for v in (".fp16", ""))
     return any(isinstance(try_to_load_from_cache(pipeline, f), str) for f in files)
@@ -363,7 +369,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--scale", choices=sorted(SCALES), default="mini")
     parser.add_argument("--method", default="gift")
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--workers", type=int, default=1, help="processes (GPUs) that draw pictures")
+    parser.add_argument("--workers", type=at_least(1), default=1, help="processes (GPUs) that draw pictures")
     parser.add_argument("--data", help="folder of the data sets (real scales)")
     parser.add_argument("--overrides", default="{}", help="further settings as JSON")
     args = parser.parse_args(arguments)

@@ -21,6 +21,7 @@ from typing import IO, Any
 from gift_lib.errors import ConfigError, DataError, GiftError
 from gift_lib.files import cache_root, locks, make_folder
 from gift_lib.runs import yaml_io
+from gift_lib.runs.arguments import at_least
 from gift_lib.runs.repository import ROOT
 
 #: What CUDA_VISIBLE_DEVICES may name: a number, a GPU's UUID, or an instance of one.
@@ -53,7 +54,7 @@ def command(values: Mapping[str, Any], notebook: Path) -> list[str]:
     """The papermill line of a run in a batch. In its paths papermill takes what stands in braces for a parameter."""
     source = ROOT / "notebooks" / "experiment.ipynb"
     page, filled = (str(path).replace("{", "{{").replace("}", "}}") for path in (source, notebook))
-    return [sys.executable, "-m", "papermill", page, filled, "-y", yaml_io.line(values),
+    return [sys.executable, "-m", "gift_lib.runs.execute", page, filled, "-y", yaml_io.line(values),
             "--no-progress-bar", "--cwd", str(source.parent)]  # fmt: skip
 
 
@@ -63,9 +64,11 @@ def alone(notebook: Path) -> Iterator[None]:
     make_folder(notebook.parent)
     path = lock_of(notebook)
     while True:
-        lock = _inherited(path)
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if _is_at(path, lock):
+        try:
+            lock = _inherited(path)
+        except OSError as error:
+            raise DataError(f"cannot write {path}: {error.strerror}. Choose a folder that you may write to.") from error
+        if not _locked(path, lock) or _is_at(path, lock):
             break
         lock.close()  # its last holder has just removed the file
     with lock:
@@ -73,6 +76,16 @@ def alone(notebook: Path) -> Iterator[None]:
             yield
         finally:
             path.unlink(missing_ok=True)
+
+
+def _locked(path: Path, lock: IO) -> bool:
+    """Wait for a lock; False, and a warning, where the drive has none, as some mounted ones: the run goes on."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    except OSError as error:
+        print(f"{path} cannot be locked ({error.strerror}): start no second batch on its runs.", file=sys.stderr)
+        return False
+    return True
 
 
 def _is_at(path: Path, file: IO) -> bool:
@@ -183,16 +196,27 @@ def parser() -> argparse.ArgumentParser:
     """`python -m gift_lib.runs.jobs PARAMETERS --notebook N --output RECORD`, as the Snakefile calls it."""
     parser = argparse.ArgumentParser(prog="python -m gift_lib.runs.jobs", description=__doc__)
     parser.add_argument("parameters", type=json.loads, help="of notebooks/experiment.ipynb, as JSON")
-    parser.add_argument("--gpus", type=int, default=0, help="how many this machine has to share out; 0 for none")
+    parser.add_argument("--gpus", type=at_least(0), default=0, help="how many this machine shares out")
     parser.add_argument("--notebook", type=Path, required=True, help="the executed notebook")
     parser.add_argument("--output", type=Path, required=True, help="the record that the run is to leave")
     return parser
+
+
+def _check(values: Any) -> None:
+    """Refuse what is no run, and a device that is not there, before the kernel starts. A CPU's run needs no torch."""
+    if not isinstance(values, dict):
+        raise ConfigError(f"a run's parameters are JSON with method, order, seed and so on, not {values!r}.")
+    if values.get("device", "cpu") != "cpu":
+        from gift_lib.device import find_device
+
+        find_device(values["device"])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """One run, or the rest of it; a GiftError is one line and exit status 2."""
     args = parser().parse_args(arguments)
     try:
+        _check(args.parameters)
         return run(args.parameters, args.gpus, args.notebook, args.output)
     except GiftError as error:
         print(error, file=sys.stderr)

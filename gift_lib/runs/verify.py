@@ -14,6 +14,7 @@ from gift_lib.config import NUMERICS_VERSION, from_dict
 from gift_lib.errors import DataError, GiftError
 from gift_lib.files import canonical_json
 from gift_lib.runs import batch, numerics, sweeps
+from gift_lib.runs.arguments import at_least
 from gift_lib.training import LOCAL, Runtime, run, state_of
 
 
@@ -29,6 +30,20 @@ def current(folder: Path) -> tuple[list[results.Record], dict[str, int]]:
     A record whose weights are not here (those that are made, not shipped) cannot be run again: it is left out too.
     """
     return _current(results.read_all(folder))
+
+
+def _some(records: Sequence[results.Record], folder: Path, others: Mapping[str, int]) -> Sequence[results.Record]:
+    """The records, or a DataError where there are none: to have compared nothing is no success."""
+    if not records:
+        reasons = "; ".join(f"{n} {reason.rstrip('.')}" for reason, n in others.items()) or "it holds none"
+        raise DataError(f"there is nothing to verify: no record under {folder} is current ({reasons}).")
+    return records
+
+
+def _folder(path: Path) -> Path:
+    if not path.is_dir():
+        raise DataError(f"there is no folder {path}: give the one that holds the records.")
+    return path
 
 
 def _current(found: Sequence[results.Record]) -> tuple[list[results.Record], dict[str, int]]:
@@ -73,9 +88,12 @@ def compare(folder: Path, other: Path, name: str = "all") -> int:
     with a record of an older numerics version has, where `other` holds the current one.
     Only the runs of these sweeps are compared: no batch makes a record with a seed beyond them again.
     """
-    found, wrong = results.read_all(folder), 0
+    found, wrong = results.read_all(_folder(folder)), 0
     records, others = _current(found)
     wanted = sweeps.runs(sweeps.load_many(name))
+    if not any(r["digest"] in wanted for r in found):
+        raise DataError(f"there is nothing to compare: {folder} holds no record of {name!r}.")
+    _folder(other)
     if name == "all" and (beyond := sum(r["digest"] not in wanted for r in records)):
         others["of no sweep or of seeds beyond its own"] = beyond
     records = [r for r in records if r["digest"] in wanted]
@@ -108,7 +126,8 @@ def adopt(made: Path, folder: Path) -> None:
 
     A difference is told, not an error: another kind of CPU rounds otherwise.
     """
-    for record in current(made)[0]:
+    records, others = current(_folder(made))
+    for record in _some(records, made, others):
         twin = results.place_of(folder, record)
         if not twin.exists():
             print(f"{twin.name}  new: kept as {results.write(record, folder)}")
@@ -129,7 +148,7 @@ def _tell(count: int, others: Mapping[str, int]) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """`python -m gift_lib.runs.verify --sample 3`, or `--against FOLDER` after a batch into another folder."""
     parser = argparse.ArgumentParser(prog="python -m gift_lib.runs.verify", description=__doc__)
-    parser.add_argument("--sample", type=int, default=3, help="how many records, drawn at random")
+    parser.add_argument("--sample", type=at_least(1), default=3, help="how many records, drawn at random")
     parser.add_argument("--seed", type=int, default=None, help="of the draw")
     parser.add_argument("--fresh", action="store_true", help="draw the pictures again too, in a cache of its own")
     parser.add_argument("--results", type=Path, default=sweeps.RESULTS)
@@ -143,8 +162,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         if args.against:
             return int(compare(args.results, args.against, args.name) > 0)
-        records, others = current(args.results)
+        records, others = current(_folder(args.results))
         _tell(len(records), others)
+        _some(records, args.results, others)
         chosen = random.Random(args.seed).sample(records, min(args.sample, len(records)))
         with tempfile.TemporaryDirectory() if args.fresh else nullcontext() as cache:
             return int(verify(chosen, Runtime(cache_dir=cache)) > 0)

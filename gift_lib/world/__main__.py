@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from gift_lib.device import find_device
 from gift_lib.errors import GiftError
 from gift_lib.files import write_json
 from gift_lib.generate import early_folder, weights_digest
@@ -61,6 +62,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def run_make(o: argparse.Namespace) -> None:
+    o.device = find_device(o.device)
     _quiet()
     parts = tuple(o.only or make.PARTS)
     make.make(
@@ -75,6 +77,7 @@ def run_card(o: argparse.Namespace) -> None:
 
 
 def run_early(o: argparse.Namespace) -> None:
+    o.device = find_device(o.device)
     folder = o.folder or early_folder()
     make.make_early(o.weights, folder, o.device)
     print(f"{folder}: weights {weights_digest(str(folder))}")

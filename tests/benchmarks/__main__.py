@@ -18,6 +18,8 @@ from pathlib import Path
 
 import torch
 
+from gift_lib.device import find_device
+from gift_lib.errors import ConfigError
 from tests.benchmarks import evaluation, models, step
 from tests.benchmarks.timing import Comparison, report, use_cpu_time
 
@@ -38,7 +40,12 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=0, help="images of ViT-B/16's batches (64 on a GPU, 16 on a CPU)")
     parser.add_argument("--precisions", nargs="+", choices=["fp32", "bf16", "fp16"], help="of ours, for ViT-B/16")
     parser.add_argument("--cpu-time", action="store_true", help="CPU seconds instead of wall-clock, for a busy machine")
-    return parser.parse_args()
+    options = parser.parse_args()
+    try:
+        options.device = find_device(options.device)
+    except ConfigError as error:
+        parser.error(str(error))
+    return options
 
 
 def depth_that_fits(wanted: int, classes: int, device: str, batch: int = 16) -> int:

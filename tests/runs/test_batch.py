@@ -429,7 +429,7 @@ def test_a_failed_run_keeps_its_notebook_and_stops_no_other(folders):
 
 def _victims(folders: Folders) -> dict[int, str]:
     """What may be killed: jobs, papermill and kernels; not Snakemake and not its shells."""
-    kinds = ("gift_lib.runs.jobs", "papermill", "ipykernel_launcher")
+    kinds = ("gift_lib.runs.jobs", "gift_lib.runs.execute", "ipykernel_launcher")
     return {p: line for p, line in folders.processes().items() if any(f"-m {k}" in line for k in kinds)}
 
 

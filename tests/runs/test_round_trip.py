@@ -16,8 +16,9 @@ from fixtures_experiments import some_experiment
 from gift_lib import results
 from gift_lib.config import Experiment, from_dict
 from gift_lib.runs import jobs, parameters, sweeps, yaml_io
+from gift_lib.runs.repository import ROOT
 
-PAGE = sweeps.ROOT / "notebooks" / "experiment.ipynb"
+PAGE = ROOT / "notebooks" / "experiment.ipynb"
 #: papermill's own command line, once per list of words, without starting it anew each time.
 PREPARE = """
 import json, sys
