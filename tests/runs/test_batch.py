@@ -1,5 +1,6 @@
 """Batches: what is planned, what is left out, who waits for whom, and what a run killed at any moment leaves behind."""
 
+import errno
 import json
 import multiprocessing
 import os
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 from fixtures_batch import TINY, Folders, kill, plan, undisturbed, wait_for
 from fixtures_records import record
+from fixtures_shell import as_a_shell_reads
 
 from gift_lib import generate, results
 from gift_lib.config import experiment
@@ -218,6 +220,24 @@ def test_a_record_outlives_its_page(tmp_path, monkeypatch, capsys):
     assert results.read(path) and "its page failed" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])
+def test_on_a_drive_without_locks_a_batch_warns_and_goes_on(tmp_path, monkeypatch, capsys, number):
+    def refuse(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(jobs.fcntl, "flock", refuse)
+    monkeypatch.setattr(jobs, "command", lambda values, notebook: [sys.executable, "-c", "raise SystemExit(7)"])
+    assert jobs.run({}, 0, tmp_path / "runs" / "a.ipynb", tmp_path / "r.json") == 7, "the run was started"
+    assert f"cannot be locked ({os.strerror(number)}): start no second batch" in capsys.readouterr().err
+    assert not list((tmp_path / "runs").iterdir())
+
+
+def test_a_folder_of_runs_that_cannot_be_written_is_one_clear_error(tmp_path, capsys):
+    (tmp_path / "a.lock").mkdir()
+    words = ["{}", "--notebook", str(tmp_path / "a.ipynb"), "--output", str(tmp_path / "r.json")]
+    assert jobs.main(words) == 2 and "Choose a folder that you may write to" in capsys.readouterr().err
+
+
 def test_a_broken_record_is_made_again(tmp_path, monkeypatch):
     (tmp_path / "r.json").write_text("{}")
     monkeypatch.setattr(jobs, "command", lambda values, notebook: [sys.executable, "-c", ""])
@@ -338,6 +358,93 @@ def test_a_killed_run_gives_its_device_back(devices, tmp_path):
     assert device == "0"
 
 
+# What is asked for
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"nmae": "table1"}, "no setting 'nmae'; did you mean 'name'"),
+        ({"gpus": -1}, "'-1' should be a whole number from 0 on"),
+        ({"gpus": "two"}, "'two' should be a whole number"),
+        ({"gpus": 2}, "gpus=2 is for device=cuda"),
+        ({"device": "cuda"}, "sees no GPU"),
+        ({"device": "cpu; true"}, "there is no device"),
+        ({"results": "a{b}"}, "cannot have braces in a path"),
+        ({"name": {"a": "b"}}, "Snakemake takes name for"),
+    ],
+)
+def test_a_batch_is_checked_before_it_is_planned(monkeypatch, config, said):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(ConfigError, match=said):
+        batch.asked(config, 2, local=True)
+
+
+@pytest.mark.parametrize("cores", [0, -1])
+def test_no_cores_is_an_error_and_not_a_batch_that_waits(cores):
+    with pytest.raises(ConfigError, match="at least one core"):
+        batch.asked({}, cores, local=True)
+
+
+def test_more_gpus_than_there_are_is_an_error_and_not_a_batch_that_waits(monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    with pytest.raises(ConfigError, match="gpus=3 asked for, but there are 2"):
+        batch.asked({"device": "cuda", "gpus": 3}, 2, local=True)
+    assert batch.asked({"device": "cuda", "gpus": 2, "seeds": 5}, 2, local=True).seeds == "5"
+
+
+def test_of_a_cluster_only_the_device_s_name_is_checked(monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert batch.asked({"device": "cuda"}, None, local=False).device == "cuda"
+    with pytest.raises(ConfigError, match="did you mean 'cuda'"):
+        batch.asked({"device": "cude"}, None, local=False)
+
+
+TINY_VALUES = json.dumps(parameters.of(experiment(**TINY)))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["pictures", "{"], "must be JSON"),
+        (["pictures", "[1]"], "JSON with method, order, seed, scale, overrides, not"),
+        (["pictures", "{}"], "JSON with method, order"),
+        (["pictures", TINY_VALUES.replace('"mini"', '"nano"')], "there is no scale 'nano'"),
+        (["pictures", TINY_VALUES, "--device", "cuda"], "sees no GPU"),
+        (["pictures", TINY_VALUES, "--device", "tpu"], "there is no device 'tpu'"),
+        (["status", ","], "names no sweep"),
+        (["status", "table1", "--scale", "foo"], "there is no scale 'foo'"),
+    ],
+)
+def test_bad_commands_are_one_clear_error(monkeypatch, tmp_path, capsys, words, said):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert batch.main([*words, "--output", str(tmp_path / "out.json")]) == 2
+    told = capsys.readouterr().err
+    assert said in told and len(told.splitlines()) == 1 and not (tmp_path / "out.json").exists()
+
+
+@pytest.mark.parametrize("words", [["--gpus", "-1"], ["--gpus", "one"], ["--jobs", "0"], ["--jobs", "-2"]])
+def test_numbers_that_make_no_sense_are_refused_where_they_are_read(words, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        batch.main(["status", "table1", *words])
+    assert f"argument {words[0]}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("values", "said"), [("[]", "JSON with method"), ('{"device": "cuda"}', "sees no GPU")])
+def test_a_job_refuses_what_cannot_run_before_a_kernel_starts(monkeypatch, tmp_path, capsys, values, said):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr(jobs, "command", lambda *_: pytest.fail("a kernel is started"))
+    words = [values, "--notebook", str(tmp_path / "a.ipynb"), "--output", str(tmp_path / "r.json")]
+    assert jobs.main(words) == 2 and said in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        jobs.main([*words, "--gpus", "-1"])
+
+
+def test_braces_in_a_path_are_no_parameters_of_papermill(tmp_path):
+    assert jobs.command({}, tmp_path / "{x}.ipynb")[4].endswith("{{x}}.ipynb")
+
+
 # Several writers
 
 
@@ -374,6 +481,54 @@ def test_records_of_several_engines_are_merged_by_name(tmp_path):
 
 
 # The engine itself
+
+
+def test_any_path_and_no_value_as_shell_text(tmp_path):
+    """Planned by the engine, and its shell lines read by a real shell: the marker is never made."""
+    batch_of = Folders(tmp_path / 'a b$c\'d `e` "f" ; touch marker')
+    batch_of.root.mkdir()
+    batch_of.write({"a": {"prompt_template": "$(touch marker) {c}"}, "b": {"method": "zero-shot"}})
+    ran = batch_of.snakemake("--cores", "1", "--dry-run", "--printshellcmds")
+    assert ran.returncode == 0, ran.stderr
+    lines = [line.strip() for line in (ran.stdout + ran.stderr).splitlines() if " -m gift_lib.runs." in line]
+    heard = [words[1:] for words in as_a_shell_reads(lines)]
+    assert sorted(words[1] for words in heard) == ["gift_lib.runs.batch", "gift_lib.runs.jobs", "gift_lib.runs.jobs"]
+    for words in heard:
+        paths = [words[words.index(o) + 1] for o in ("--output", "--notebook") if o in words]
+        assert all(p.startswith(str(batch_of.root)) for p in paths)
+        assert experiment(**TINY).steps == parameters.experiment_of(json.loads(words[2])).steps or "pictures" in words
+    assert not list(tmp_path.rglob("marker"))
+
+
+@pytest.mark.parametrize(
+    ("options", "config", "said"),
+    [
+        (("--cores", "1"), {"scale": "foo"}, "there is no scale 'foo'"),
+        (("--cores", "1"), {"name": ","}, "names no sweep"),
+        (("--cores", "0"), {}, "at least one core"),
+        (("--cores", "1"), {"seeds": "1-"}, "seeds cannot be '1-'"),
+        (("--cores", "1"), {"device": "cuda:99"}, "cuda:99"),
+    ],
+)
+def test_a_batch_that_would_do_nothing_fails(folders, options, config, said):
+    folders.write({"a": {}})
+    ran = folders.snakemake(*options, **config)
+    told = ran.stdout + ran.stderr
+    assert ran.returncode != 0 and said in told and "Traceback" not in told
+
+
+@pytest.mark.slow
+def test_a_batch_below_an_odd_path_runs_quietly(tmp_path):
+    """Pictures, papermill, the kernel and the record; nothing on the screen that looks like an error."""
+    batch_of = Folders(tmp_path / "a b$c'd")
+    batch_of.root.mkdir()
+    batch_of.write({"GIFT": {"prompt_template": "it's $HOME {c}"}, "zero-shot": {"method": "zero-shot"}})
+    ran = batch_of.snakemake("--cores", "1")
+    told = ran.stdout + ran.stderr
+    assert ran.returncode == 0, told[-3000:]
+    assert len(batch_of.records()) == 2
+    for noise in ("IPKernelApp", "KeyboardInterrupt", "without encryption", "Warning", "ERROR"):
+        assert noise not in told
 
 
 def test_the_snakefile_plans_what_is_missing(folders):

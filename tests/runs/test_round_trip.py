@@ -12,6 +12,7 @@ import pytest
 import yaml
 from fixtures_batch import TINY, Folders, plan
 from fixtures_experiments import some_experiment
+from fixtures_shell import as_a_shell_reads
 
 from gift_lib import results
 from gift_lib.config import Experiment, from_dict
@@ -26,13 +27,6 @@ from papermill.__main__ import papermill
 for words in json.load(open(sys.argv[1])):
     papermill([*words, "--prepare-only", "--no-progress-bar", "--log-level", "ERROR"], standalone_mode=False)
 """
-
-
-def as_a_shell_reads(lines: list[str]) -> list[list[str]]:
-    """The words of each command line, by a real shell."""
-    script = "\n".join(["said() { printf '%s\\0' \"$@\"; printf '\\1\\0'; }", *(f"said {line}" for line in lines)])
-    said = subprocess.run(["bash"], input=script.encode(), capture_output=True, check=True).stdout.decode()
-    return [part.rstrip("\0").split("\0") for part in said.split("\1\0")[:-1]]
 
 
 def through_papermill(papermill_words: list[list[str]], folder: Path) -> list[str]:
@@ -68,7 +62,7 @@ def sweep_of(experiments: list[Experiment], folder: Path) -> tuple[list[list[str
     }
     spec = {"title": "All", "seeds": 1, "variants": variants}
     batch = Folders(folder)
-    (folder / "tiny.yml").write_text(yaml.safe_dump(spec, allow_unicode=True, sort_keys=False), encoding="utf-8")
+    (folder / "tiny.yml").write_text(yaml.safe_dump(spec, sort_keys=False))
     ran = batch.snakemake("--cores", "1", "--dry-run", "--printshellcmds")
     assert ran.returncode == 0, ran.stderr[-3000:]
     found = [line.partition(" -m gift_lib.runs.jobs ")[2] for line in (ran.stdout + ran.stderr).splitlines()]

@@ -56,11 +56,33 @@ def test_a_sweep_for_one_scale_is_no_part_of_another():
         ({**SPEC, "base": None}, "`base: None`, which should be settings"),
         ({**SPEC, "scales": "mini"}, "`scales: mini`, which should be a list"),
         ({**SPEC, "seeds": "five"}, "`seeds: five`, which should be a whole number"),
-        ({**SPEC, "seeds": 0}, "at least one"),
+        ({**SPEC, "seeds": 0}, "needs 1 to"),
         ({**SPEC, "variants": {"a": 3}}, "`variants: a: 3`, which should be settings"),
-        ({**SPEC, "variants": {"a": {"seeds": 0}}}, "at least one"),
+        ({**SPEC, "variants": {"a": {"seeds": 0}}}, "needs 1 to"),
         ({**SPEC, "at_scale": {"big": {}}}, "big"),
         ({**SPEC, "counts": "mini", "base": {"images_per_task": "256"}}, "images_per_task"),
+        ({**SPEC, "counts": "mini", "base": {"images_per_task": 0}}, "images_per_task must be at least 1, not 0"),
+        (
+            {**SPEC, "counts": "mini", "base": {"images_per_task": True}},
+            "images_per_task must be of type int",
+        ),
+        (
+            {**SPEC, "counts": "mini", "variants": {"a": {"denoising_steps": -5}}},
+            "denoising_steps must be at least",
+        ),
+        ({**SPEC, "counts": "mini", "base": {"denoising_steps": 2.5}}, "denoising_steps must be of type int"),
+        ({**SPEC, "base": {"seed": 3}}, "say how many, as in `seeds: 5`"),
+        ({**SPEC, "variants": {"a": {"seed": 0}}}, "say how many"),
+        ({**SPEC, "at_scale": {"mini": {"seed": 0}}}, "say how many"),
+        ({**SPEC, "base": {"seeds": 0}}, "needs 1 to"),
+        ({**SPEC, "seeds": True}, "`seeds: True`, which should be a whole number"),
+        ({**SPEC, "seeds": 10**10}, "needs 1 to 10000"),
+        ({**SPEC, "base": {"scale": "paper"}}, "name it at the start"),
+        ({**SPEC, "variants": {"a": {"scale": "mini"}}}, "name it at the start"),
+        ({**SPEC, "base": {"self": 1}}, "no setting 'self'"),
+        ({**SPEC, "variants": {"a": {"1": 1}}}, "no setting '1'"),
+        ({**SPEC, "scales": [["mini"]]}, "names the scale"),
+        ({**SPEC, "base": {"lr": "1e-5"}}, "'T=2': lr must be of type float.* YAML takes 1e-5 for text: write 1.0e-05"),
     ],
 )
 def test_bad_files_are_refused_with_what_is_wrong(spec, said, tmp_path):
@@ -81,6 +103,67 @@ def test_a_file_by_its_path_and_a_broken_or_missing_one(tmp_path):
         sweeps.load("ablation-los")
 
 
+VARIANTS = "title: x\nseeds: 1\nvariants:\n"
+
+
+def written(tmp_path, text: str | bytes) -> str:
+    path = tmp_path / "mine.yml"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("rows", "names"),
+    [
+        ("  on: {}\n  off: {beta: 0.5}\n", ["on", "off"]),
+        ("  1: {}\n  1.0: {beta: 0.5}\n  null: {beta: 1}\n", ["1", "1.0", "null"]),
+        ("  2001-01-01: {}\n  0x10: {beta: 0.5}\n", ["2001-01-01", "0x10"]),
+    ],
+)
+def test_rows_are_called_as_they_are_written(tmp_path, rows, names):
+    assert sweeps.load(written(tmp_path, VARIANTS + rows)).variants == names
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (VARIANTS + "  a: {beta: 0.5}\n  a: {beta: 1.0}\n", "'a' stands twice"),
+        (VARIANTS + '  "1": {beta: 0.5}\n  1: {beta: 1.0}\n', "'1' stands twice"),
+        (VARIANTS + "  a: {beta: 0.5, lr: 1.0, beta: 1.0}\n", "'beta' stands twice"),
+        (VARIANTS + "  a: {}\ntitle: y\n", "'title' stands twice"),
+        (VARIANTS + "  a: &a {method_options: *a}\n", "an anchor stands within itself"),
+        (VARIANTS + "  a: {tasks: &t [digits, *t]}\n", "an anchor stands within itself"),
+        (VARIANTS + "  [a]: {}\n", "a name must be plain text"),
+        (VARIANTS.encode() + b"  caf\xe9: {}\n", "byte 34 is no UTF-8"),
+        (VARIANTS.encode("utf-16"), "no UTF-8"),
+        (VARIANTS + "  a: " + "[" * 5000, "cannot be read"),
+    ],
+)
+def test_files_that_say_a_thing_twice_or_cannot_be_read(tmp_path, text, said):
+    with pytest.raises(DataError, match=said):
+        sweeps.load(written(tmp_path, text))
+
+
+def test_dates_are_text_and_anchors_may_be_used_again(tmp_path):
+    text = "title: 2001-01-01\nseeds: 1\nbase: &b {steps: 3}\nvariants:\n  a: {<<: *b, steps: 4}\n  b: *b\n"
+    sweep = sweeps.load(written(tmp_path, b"\xef\xbb\xbf" + text.encode()))
+    assert sweep.title == "2001-01-01" and [c.experiment.steps for c in sweep.cells] == [4, 3]
+    dated = sweeps.load(written(tmp_path, VARIANTS + "  a: {method_options: {day: 2001-01-01}}\n"))
+    assert dated.cells[0].experiment.method_options == {"day": "2001-01-01"}
+
+
+@pytest.mark.parametrize(("name", "scale"), [(",", "mini"), ("", "mini"), (" , ", "paper")])
+def test_a_name_that_names_nothing_is_no_success(name, scale):
+    with pytest.raises(ConfigError, match="names no sweep"):
+        sweeps.load_many(name, scale)
+
+
+@pytest.mark.parametrize("name", ["all", "table1"])
+def test_a_scale_that_does_not_exist_is_no_success(name):
+    with pytest.raises(ConfigError, match="there is no scale 'foo'"):
+        sweeps.load_many(name, "foo")
+
+
 def test_a_run_that_two_tables_need_is_one_run():
     both = sweeps.load_many("ablation-loss, ablation-ita")
     assert sum(len(s.cells) for s in both) - len(sweeps.runs(both)) == 5
@@ -94,12 +177,16 @@ def test_every_experiment_survives_the_way_through_its_papermill_line():
         assert parameters.experiment_of(yaml.safe_load(words[4])) == e
 
 
-@pytest.mark.parametrize("text, wanted", [("", None), ("0", [0]), ("0-2,7", [0, 1, 2, 7])])
+@pytest.mark.parametrize(
+    "text, wanted", [("", None), ("0", [0]), ("0-2,7", [0, 1, 2, 7]), (" 3 - 4 , 4,3", [3, 4]), ("5-5", [5])]
+)
 def test_seeds_by_numbers_and_ranges(text, wanted):
     assert sweeps.seed_list(text) == wanted
 
 
-@pytest.mark.parametrize("text", ["one", "9-0"])
+@pytest.mark.parametrize(
+    "text", ["one", "9-0", "1-", "-1", "0-9999999999", "0,1-100001", ",", "1_0", "0-" + "9" * 5000]
+)
 def test_seeds_that_are_none(text):
     with pytest.raises(ConfigError, match="0-4,7"):
         sweeps.seed_list(text)
