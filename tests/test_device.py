@@ -1,5 +1,6 @@
 """Devices by name, data read ahead, and pictures drawn on several GPUs (with GPUs that only pretend)."""
 
+import importlib
 import io
 import os
 import threading
@@ -15,6 +16,7 @@ from gift_lib.device import ahead, deterministic, find_device, warn_of_emulation
 from gift_lib.errors import ConfigError
 from gift_lib.generation import workers as processes
 from gift_lib.pictures import Draw, PictureCache, Sampler
+from gift_lib.runs.repository import ROOT
 from gift_lib.training import Runtime
 
 
@@ -49,7 +51,7 @@ def test_a_device_that_is_there_keeps_its_name(machine):
 @pytest.mark.parametrize(
     ("name", "told"),
     [("cuda", "sees no GPU"), ("mps", "sees no Apple GPU"), ("cude", "did you mean 'cuda'"), ("cuda:x", "no device"),
-     ("tpu", "no device 'tpu'")],
+     ("tpu", "no device 'tpu'"), ("cuda:1; true", "no device"), ("", "no device"), ("cuda:", "no device")],
 )  # fmt: skip
 def test_a_device_that_is_not_there(machine, name, told):
     machine()
@@ -192,3 +194,33 @@ def test_compilation_is_asked_for_by_name_and_on_a_gpu_only(monkeypatch):
     monkeypatch.setenv("GIFT_COMPILE", "1")
     assert g.PipelineSpec.of(e, "cuda").compiled and not g.PipelineSpec.of(e, "cpu").compiled
     assert (g.PipelineSpec.of(e, "cuda").precision, g.PipelineSpec.of(e, "cpu").precision) == ("bf16", "fp32")
+
+
+@pytest.mark.parametrize("command", ["make", "early"])
+@pytest.mark.parametrize("device", ["cuda", "tpu"])
+def test_the_world_s_commands_notice_a_missing_device_at_once(machine, monkeypatch, capsys, command, device):
+    from gift_lib.world import __main__ as world
+
+    machine()
+    for name in ("make", "make_early"):
+        monkeypatch.setattr(world.make, name, lambda *_, **__: pytest.fail("work has begun"))
+    assert world.main([command, "--device", device]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("module", ["gift_lib.runs.zero_shot", "gift_lib.runs.dry_run", "gift_lib.book.row"])
+def test_other_commands_notice_a_missing_device_at_once(machine, capsys, module, tmp_path):
+    machine()
+    given = [str(ROOT / "gift_lib" / "methods" / "finetune.py")] if module.endswith("row") else []
+    assert importlib.import_module(module).main([*given, "--device", "cuda"]) == 2
+    assert "sees no GPU" in capsys.readouterr().err
+
+
+def test_the_benchmarks_notice_a_missing_device_at_once(machine, capsys, monkeypatch):
+    from tests.benchmarks import __main__ as benchmarks
+
+    machine()
+    monkeypatch.setattr("sys.argv", ["benchmarks", "--device", "cuda"])
+    with pytest.raises(SystemExit, match="2"):
+        benchmarks.arguments()
+    assert "sees no GPU" in capsys.readouterr().err

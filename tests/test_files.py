@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from gift_lib import files
-from gift_lib.errors import DataError
+from gift_lib.errors import ConfigError, DataError
 
 
 def test_atomic_write_replaces_whole_files_only(tmp_path):
@@ -89,3 +89,25 @@ def test_a_lock_is_held_while_a_process_has_it(tmp_path):
             assert not files.locks(other)
     assert not files.held(path), "who closes it gives it back"
     assert not files.held(tmp_path), "a folder is no lock"
+
+
+@pytest.mark.parametrize("name", ["GIFT_CACHE", "GIFT_DATA", "GIFT_DECODED"])
+def test_a_home_folder_that_nobody_has_is_one_clear_error(monkeypatch, name):
+    from gift_lib.data.cache import images_root
+    from gift_lib.data.mtil import data_root
+
+    monkeypatch.setenv(name, "~no-such-user/x")
+    ask = {"GIFT_CACHE": files.cache_root, "GIFT_DATA": data_root, "GIFT_DECODED": images_root}[name]
+    with pytest.raises(ConfigError, match=r"~no-such-user/x: there is no such home folder\. Give the whole path"):
+        ask()
+
+
+def test_without_home_the_cache_must_be_named(monkeypatch, tmp_path):
+    """HOME unset, and a user whom the system does not know, as in some containers."""
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.delenv("GIFT_CACHE", raising=False)
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)
+    with pytest.raises(ConfigError, match=r"~/\.cache/gift: there is no such home folder"):
+        files.cache_root()
+    monkeypatch.setenv("GIFT_CACHE", str(tmp_path))
+    assert files.cache_root() == tmp_path

@@ -109,10 +109,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _act(options: argparse.Namespace) -> str:
+    device = find_device(options.device)
     started, method = time.perf_counter(), load_file(options.file)
     if options.jobs < 1:
         raise ConfigError(f"--jobs {options.jobs}: at least one run at a time.")
-    device = find_device(options.device)
     wanted = runs(method, options.order, sweeps.seed_list(options.seeds) or range(5), options.scale)
     methods.check(wanted[0])
     print(f"{method}: {len(wanted)} runs of order {options.order}, {options.jobs} at a time", flush=True)

@@ -6,6 +6,7 @@ row, and a record belongs to it when it is of the very same experiment. Every fu
 """
 
 import functools
+import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -362,7 +363,7 @@ def missing(frame: pd.DataFrame, name: str, scale: str = "mini") -> pd.DataFrame
 
 def sweep_command(name: str, scale: str = "mini") -> str:
     """The command that runs what a sweep lacks."""
-    return f"make sweep NAME={name} SCALE={scale}"
+    return f"make sweep NAME={shlex.quote(name)} SCALE={scale}"
 
 
 def status(frame: pd.DataFrame, name: str, scale: str = "mini") -> str:

@@ -6,7 +6,7 @@ import torch
 from gift_lib import data, generate
 from gift_lib.config import experiment
 from gift_lib.data import mtil
-from gift_lib.errors import ConfigError
+from gift_lib.errors import ConfigError, DataError
 from gift_lib.pictures import Draw, PictureCache
 from gift_lib.runs import dry_run
 from gift_lib.runs.dry_run import Rates, Work
@@ -127,3 +127,27 @@ def test_bad_overrides_are_one_clear_error(text, told, capsys):
     assert told in capsys.readouterr().err
     with pytest.raises(ConfigError, match="JSON"):
         dry_run._json("nonsense")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--overrides", '{"scale": "paper"}'], "--overrides changes 'scale'"),
+        (["--overrides", '{"method": "l2"}'], "use --method"),
+        (["--overrides", '{"self": 1}'], "no setting 'self'"),
+        (["--overrides", "{"], "--overrides must be JSON"),
+        (["--scale", "paper", "--device", "tpu"], "there is no device 'tpu'"),
+    ],
+)
+def test_bad_commands_are_one_clear_error(words, said, capsys):
+    assert dry_run.main(words) == 2
+    told = capsys.readouterr().err
+    assert said in told and len(told.splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["", "../x", "a b/c", "./x", "x"])
+def test_what_can_only_be_a_folder_and_holds_no_pipeline_is_refused(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match="holds no diffusers pipeline"):
+        dry_run.is_here(name)
+    assert not dry_run.is_here("nobody/nothing"), "it could be on the hub"

@@ -118,6 +118,34 @@ def test_records_just_made_are_compared_or_kept(folder, tmp_path, capsys):
     assert sorted(r["config"]["seed"] for r in results.read_all(kept)) == [0, 0, 7]
 
 
+@pytest.mark.parametrize("option", ["--results", "--adopt", "--against"])
+def test_a_folder_that_is_not_there_is_no_success(folder, tmp_path, capsys, option):
+    words = ["--results", str(folder)] if option != "--results" else []
+    assert verify.main([*words, option, str(tmp_path / "nowhere")]) == 2
+    assert f"there is no folder {tmp_path / 'nowhere'}" in capsys.readouterr().err
+
+
+def test_nothing_to_verify_is_no_success(folder, tmp_path, monkeypatch, capsys):
+    """A folder without records, one whose records are not current, and a sweep of which there is none."""
+    (tmp_path / "empty").mkdir()
+    assert verify.main(["--results", str(tmp_path / "empty")]) == 2
+    assert "nothing to verify" in capsys.readouterr().err
+    old = tmp_path / "old"
+    results.write(record(experiment(), numerics=NUMERICS_VERSION - 1), old)
+    assert verify.main(["--results", str(old)]) == 2
+    assert f"1 made with another version of the numerics than {NUMERICS_VERSION}" in capsys.readouterr().err
+    assert verify.main(["--results", str(folder), "--adopt", str(old)]) == 2
+    assert verify.main(["--results", str(folder), "--against", str(old), "--name", "own-template"]) == 2
+    assert "holds no record of 'own-template'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", ["-1", "0", "some"])
+def test_a_sample_of_none_is_refused(capsys, number):
+    with pytest.raises(SystemExit, match="2"):
+        verify.main(["--sample", number])
+    assert "argument --sample" in capsys.readouterr().err
+
+
 def test_a_record_beyond_the_sweeps_is_no_part_of_what_is_reproduced(folder, tmp_path, capsys):
     """Somebody added a seed to a table: a batch of the sweeps' own seeds cannot make it again."""
     results.write(record(experiment(seed=40)), folder)
