@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from gift_lib.errors import ConfigError, DataError
-from gift_lib.files import file_digest
+from gift_lib.files import expanded, file_digest
 from gift_lib.methods.base import METHODS
 
 
@@ -16,7 +16,7 @@ def load_file(path: str | Path) -> str:
     Loading it again in the same process does nothing. DataError where the file cannot be read or run, ConfigError where
     it registers none, more than one, or one whose name is taken.
     """
-    path = Path(path).expanduser().resolve()
+    path = expanded(path).resolve()
     if not path.is_file():
         raise DataError(f"there is no file {path}: give the Python file of your method.")
     if not _registered_by(path):

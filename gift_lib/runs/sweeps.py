@@ -6,7 +6,6 @@ import shlex
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from gift_lib.config import SCALES, Experiment, experiment
