@@ -108,6 +108,8 @@ def one_gpu(count: int, pause: float = 1.0) -> Iterator[dict[str, str]]:
     A batch engine only counts GPUs; this says which, and waits while all are taken. Of GPUs that the caller's
     CUDA_VISIBLE_DEVICES lists, only these are used. Under Slurm (count 0) the device is set already.
     """
+    if count < 0:
+        raise ConfigError(f"{count} GPUs to share out: give their number, or 0 where something else assigns them.")
     if count == 0:
         yield dict(os.environ)
         return

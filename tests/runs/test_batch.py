@@ -343,6 +343,11 @@ def test_a_lock_follows_no_link_and_empties_no_file(devices, tmp_path):
     assert (device, kept.read_text(), (folder / "1").read_text()) == ("1", "kept", "kept too")
 
 
+def test_fewer_gpus_than_none_are_an_error_and_no_endless_wait(devices):
+    with pytest.raises(ConfigError, match="-1 GPUs to share out"), jobs.one_gpu(-1):
+        pass
+
+
 def test_a_killed_run_gives_its_device_back(devices, tmp_path):
     seen = tmp_path / "seen"
     job = _job([sys.executable, "-c", CHILD, str(seen)], tmp_path / "a.ipynb", gpus=1)
