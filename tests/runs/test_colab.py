@@ -134,6 +134,7 @@ def environment(folder: Path) -> Path:
                 (base / entry.name).symlink_to(entry)
     subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
     python = folder / "venv" / "bin" / "python"
+    subprocess.run([python, "-m", "pip", "uninstall", "-qy", "setuptools"], check=True)  # the machine's counts
     ask = [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
     inside = subprocess.run(ask, check=True, capture_output=True, text=True).stdout.strip()
     Path(inside, "machine.pth").write_text(f"{base}\n")
