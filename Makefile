@@ -2,7 +2,8 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install book main-job html pdf serve test test-slow lint bench world world-check sweep sweep-status table row \
+.PHONY: help install book main-job html pdf serve test test-slow lint bench bench-against world world-check sweep \
+        sweep-status table row \
         verify reproduce data zero-shot dry-run cache readme clean
 
 PYTHON ?= python3
@@ -15,12 +16,14 @@ ORDER ?= I
 JOBS ?= 2
 PORT ?= 8000
 N ?= 3
+REV ?= main
+PAIRS ?= 9
 FRESH ?=
 SEEDS ?=
 
 # What a caller sets is text, whatever signs are in it: make does not expand it, and recipes read it from the environment
 # in quotes ("$$NAME"), so that no shell takes it for a command.
-SETTINGS := PYTHON SCALE DEVICE NAME METHOD FILE ORDER JOBS PORT N FRESH SEEDS
+SETTINGS := PYTHON SCALE DEVICE NAME METHOD FILE ORDER JOBS PORT N REV PAIRS FRESH SEEDS
 $(foreach s,$(SETTINGS),$(eval override $(s) := $$(value $(s))))
 export $(SETTINGS)
 
@@ -84,6 +87,9 @@ lint: install ## ruff's checks and format
 
 bench: install ## the benchmarks: ours against the plain version (DEVICE=cuda on a GPU)
 	$(PY) -m tests.benchmarks --device="$$DEVICE"
+
+bench-against: install ## this tree against an older one, in turns, by processor time: REV=25e4bc6 (PAIRS=9)
+	OMP_NUM_THREADS=1 $(PY) -m tests.benchmarks.against --pairs="$$PAIRS" -- "$$REV"
 
 world: install ## train the scale model's CLIP and diffusion model from nothing (DEVICE=cuda on a GPU)
 	$(PY) -m gift_lib.world make --device="$$DEVICE"

@@ -4,7 +4,7 @@ import pytest
 
 from gift_lib.files import read_json
 from tests.benchmarks import __main__ as bench
-from tests.benchmarks import timing
+from tests.benchmarks import against, timing
 
 
 def test_a_table_is_kept_under_its_own_name(tmp_path, monkeypatch, capsys):
@@ -39,3 +39,18 @@ def test_a_model_is_cut_down_to_the_memory_that_is_there(monkeypatch):
 
 def test_available_memory_is_a_part_of_the_machine():
     assert 10**8 < bench.available_memory() < 10**13
+
+
+def test_two_revisions_are_compared_within_pairs():
+    row = against.row("step", [(3.0, 1.0), (2.0, 1.0), (8.0, 2.0)])
+    assert (row.old, row.new, row.ratio, row.spread, row.pairs) == (3.0, 1.0, 3.0, (2.0, 4.0), 3)
+    assert "3.00x" in against.line(row) and "3000.0" in against.line(row)
+
+
+def test_what_takes_time_is_told_by_kind():
+    shares = {"aten::mm": 0.5, "aten::bmm": 0.1, "aten::native_layer_norm": 0.1, "aten::linalg_vector_norm": 0.1,
+              "aten::mkldnn_convolution": 0.1, "aten::add": 0.1}  # fmt: skip
+    parts = against.grouped(10.0, shares)
+    kinds = ("products", "attention", "norms", "optimiser and penalty", "convolutions", "the rest")
+    assert [parts[k] for k in kinds] == [5.0, 1.0, 1.0, 1.0, 1.0, 1.0]
+    assert sum(parts.values()) == 10.0
