@@ -392,6 +392,28 @@ def alt_points(numbers: Numbers, metric: str = "Last") -> str:
 
 
 @themed
+def stacked(parts: Mapping[str, Mapping[str, float]], *, ax: Axes | None = None, xlabel: str = "") -> Figure:
+    """A bar per name, from left to right of what it is made of; {name: {part: amount}}, the same parts in each."""
+    figure, ax = axis(ax, 1.6 + 0.45 * len(parts))
+    names, left = list(parts), np.zeros(len(parts))
+    for k, part in enumerate(parts[names[0]]):
+        amounts = np.array([parts[n][part] for n in names])
+        look = {"color": SERIES_COLOURS[k % 6], "hatch": "" if k < 6 else "///", "edgecolor": "white"}
+        ax.barh(names, amounts, left=left, label=part, linewidth=0.5, **look)
+        left += amounts
+    ax.invert_yaxis()
+    ax.set_xlabel(xlabel)
+    figure.legend(loc="outside upper left", ncols=3, columnspacing=1.2)
+    return figure
+
+
+def alt_stacked(parts: Mapping[str, Mapping[str, float]], unit: str) -> str:
+    """What each bar adds up to, and its largest part."""
+    said = [f"{n} {sum(p.values()):.0f} {unit}, most of it {max(p, key=p.get)}" for n, p in parts.items()]
+    return "; ".join(said) + "."
+
+
+@themed
 def trail(points: Mapping[float, tuple[float, float]], at: float, *, ax: Axes | None = None, what: str = "w") -> Figure:
     """A path of models in the plane of Transfer and Last, {weight: (Transfer, Last)}, the one `at` a weight marked."""
     if at not in points:

@@ -38,6 +38,7 @@ def estimates(*methods):
     }
 
 
+PARTS = {"before": {"products": 40.0, "norms": 10.0}, "now": {"products": 20.0, "norms": 30.0}}
 PLOTS = {
     "heatmap": lambda **o: plots.heatmap(record(), **o),
     "curves": lambda **o: plots.curves([record("gift"), record("finetune"), record("gift", 1)], **o),
@@ -46,6 +47,7 @@ PLOTS = {
     "points": lambda **o: plots.points(estimates("a", "b"), paper={"a": {"Last": 80.0}}, default="a", **o),
     "beside": lambda **o: plots.beside({t: {"a": ([1, 2], [3.0, 4.0]), "b": ([1, 2], [1.0, 2.0])} for t in "xy"}, **o),
     "lines": lambda **o: plots.lines({"gift": ([1, 2], [3.0, 4.0]), "other": ([1, 2], [1.0, 2.0])}, log=True, **o),
+    "stacked": lambda **o: plots.stacked(PARTS, xlabel="ms", **o),
     "pictures": lambda **o: plots.pictures(torch.zeros(5, 3, 8, 8, dtype=torch.uint8), ["a prompt"] * 5, **o),
 }
 
@@ -212,6 +214,17 @@ def test_points_are_where_the_numbers_are():
     assert [c.lines[0].get_xdata()[0] for c in ours.containers] == [60.0, 61.0]
     assert [c.lines[0].get_xdata()[0] for c in theirs.containers] == [80.0]
     assert len(ours.containers[0].lines[2]) == 0 and len(ours.containers[1].lines[2]) == 1  # one seed: no bar
+
+
+def test_stacked_bars_add_up_from_the_left():
+    axis = plots.stacked(PARTS).axes[0]
+    assert [(b.get_x(), b.get_width()) for bars in axis.containers for b in bars] == [
+        (0, 40),
+        (0, 20),
+        (40, 10),
+        (20, 30),
+    ]
+    assert plots.alt_stacked(PARTS, "ms") == "before 50 ms, most of it products; now 50 ms, most of it norms."
 
 
 def test_pictures_take_a_synthetic_set():
