@@ -2,7 +2,7 @@
 
 What lies where, in the order in which data flows:
 
-    errors files device tasks config    what all others need
+    errors files device speed/ tasks config    what all others need
     data/ (data/mini/)                  MTIL, folders of one's own, the decoded cache; the scale model's tasks
     concepts pool                       the names that prompts are drawn from
     pictures generation/ generate       prompts to images: the cache, the pipeline, the work of several processes
@@ -15,6 +15,8 @@ What lies where, in the order in which data flows:
 
 import platform
 import sys
+
+from gift_lib.speed.lean import Lean
 
 #: What is said where the library cannot run: files are locked as Linux and macOS lock them, and torch has no wheels
 #: for Macs with Intel processors.
@@ -44,3 +46,4 @@ class _Moved:
 
 
 sys.meta_path.append(_Moved)
+sys.meta_path.insert(0, Lean)

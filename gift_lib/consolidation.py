@@ -104,10 +104,7 @@ class AWC(Penalty):
     @torch.no_grad()
     def update(self, params: Params, unscale: float = 1.0) -> None:
         self._check(params)
-        if not self.F:
-            self.F = {name: torch.empty_like(t) for name, t in self.theta_prev.items()}
-        torch._foreach_copy_(list(self.F.values()), _gradients(params))
-        _square(list(self.F.values()), self.normalise, unscale)
+        self.F = dict(zip(params, _squares(_gradients(params), self.normalise, unscale), strict=True))
 
 
 class StaticFisher(Penalty):
@@ -131,10 +128,10 @@ class StaticFisher(Penalty):
         self._check(params)
         if self.seen >= self.first_steps:
             return
-        new = [g.clone() for g in _gradients(params)]
-        if unscale != 1.0 and not all(g.isfinite().all() for g in new):  # fp16: the scaler skips this step too
+        gradients = _gradients(params)
+        if unscale != 1.0 and not all(g.isfinite().all() for g in gradients):  # fp16: the scaler skips this step too
             return
-        _square(new, self.normalise, unscale)
+        new = _squares(gradients, self.normalise, unscale)
         self.seen += 1
         if self.seen == 1:
             self.F = dict(zip(params, new, strict=True))
@@ -167,16 +164,17 @@ def _gradients(params: Params) -> list[Tensor]:
     return [torch.zeros_like(p) if p.grad is None else p.grad for p in params.values()]
 
 
-def _square(g: list[Tensor], normalise: bool, unscale: float) -> None:
-    """g <- (unscale g)^2, or g^2 / mean(g^2) per tensor, in place; a zero tensor stays zero."""
+def _squares(g: Sequence[Tensor], normalise: bool, unscale: float) -> Sequence[Tensor]:
+    """(unscale g)^2, or g^2 / mean(g^2) per tensor; a zero tensor stays zero. What is given stays as it is."""
     if normalise:  # (g / rms)^2 needs no unscale: it cancels
         norms = torch.stack(torch._foreach_norm(g))
         roots = torch.tensor([math.sqrt(t.numel()) for t in g], device=norms.device, dtype=norms.dtype)
         rms = torch.where(norms > 0, norms / roots, torch.inf)  # g / inf = 0
-        torch._foreach_div_(g, list(rms.unbind()))
-    elif unscale != 1.0:
-        torch._foreach_mul_(g, unscale)
-    torch._foreach_mul_(g, g)
+        scaled = torch._foreach_div(g, rms.unbind())
+    else:
+        scaled = torch._foreach_mul(g, unscale)
+    torch._foreach_mul_(scaled, scaled)
+    return scaled
 
 
 @torch.no_grad()

@@ -3,6 +3,7 @@
 import logging
 import os
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -59,15 +60,26 @@ def deterministic() -> Iterator[None]:
     """Deterministic kernels within, where torch has them; it warns once for an operation that has none.
 
     cuBLAS needs its workspace fixed before it is first used: the variable is set here unless the user has set it.
+    New memory is not filled with NaN, as torch does by default in this mode: nothing here reads what it has not
+    written, and the filling costs a pass over the output of every operation.
     """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     strict = torch.are_deterministic_algorithms_enabled()
     warned = torch.is_deterministic_algorithms_warn_only_enabled()
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    filled = torch.utils.deterministic.fill_uninitialized_memory
+    _use_deterministic(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False
     try:
         yield
     finally:
-        torch.use_deterministic_algorithms(strict, warn_only=warned)
+        torch.utils.deterministic.fill_uninitialized_memory = filled
+        _use_deterministic(strict, warn_only=warned)
+
+
+def _use_deterministic(on: bool, warn_only: bool) -> None:
+    """`torch.use_deterministic_algorithms`. It imports torch's compiler, for seconds, only to tell it too."""
+    told = "torch._inductor" in sys.modules or not hasattr(torch._C, "_set_deterministic_algorithms")
+    (torch.use_deterministic_algorithms if told else torch._C._set_deterministic_algorithms)(on, warn_only=warn_only)
 
 
 def ahead(make: Callable[[Key], Made], keys: Iterable[Key], device: torch.device) -> Iterator[Made]:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import DiffusionPipeline
 
 from gift_lib import data
 from gift_lib.config import Experiment
@@ -23,6 +22,7 @@ from gift_lib.generation.painter import Painter
 from gift_lib.generation.pipeline import (
     CHUNK,
     MINI,
+    Pipeline,
     PipelineSpec,
     early_folder,
     find_pipeline,
@@ -61,7 +61,7 @@ __all__ = [
 
 
 def generate(
-    pipeline: DiffusionPipeline | PipelineSpec,
+    pipeline: Pipeline | PipelineSpec,
     draws: Sequence[Draw],
     sampler: Sampler,
     cache_dir: str | Path | None = None,

@@ -9,15 +9,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import torch
 
 from gift_lib import metrics
 from gift_lib.config import NUMERICS_VERSION, Experiment, from_dict
 from gift_lib.errors import DataError, GiftError
 from gift_lib.files import digest, read_json, write_json
+from gift_lib.speed import products
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SCHEMA = 1
 Record = dict[str, Any]
@@ -155,8 +158,10 @@ def read_all(folder: str | Path) -> list[Record]:
     return records
 
 
-def load_frame(folder: str | Path | Iterable[Record]) -> pd.DataFrame:
+def load_frame(folder: str | Path | Iterable[Record]) -> "pd.DataFrame":
     """All records as one DataFrame: a row per run, a column per setting, the metrics, and the record itself."""
+    import pandas as pd
+
     records = read_all(folder) if isinstance(folder, (str, Path)) else list(folder)
     return pd.DataFrame([_row(r) for r in records])
 
@@ -173,7 +178,7 @@ def environment(device: str) -> dict[str, Any]:
     gpu = torch.cuda.get_device_name(device) if device.startswith("cuda") else None
     return {
         "device": gpu or device,
-        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "cpu_capability": products.kind(),
         "python": platform.python_version(),
         "packages": versions,
     }

@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import gift_lib
 ROOT = Path(gift_lib.__file__).parent
 #: From the ground up: a module imports from its own floor and from those before it.
 FLOORS = (
-    "errors files device tasks config", "data", "concepts pool", "pictures", "generation", "generate",
+    "errors files device speed tasks config", "data", "concepts pool", "pictures", "generation", "generate",
     "clip losses consolidation", "methods", "metrics intervals evaluation checkpoint results", "training",
     "world", "runs", "book",
 )  # fmt: skip
@@ -24,6 +25,7 @@ def floor_of(module: str) -> int:
     return next(i for i, rooms in enumerate(FLOORS) if room in rooms.split())
 
 
+@cache
 def modules() -> dict[str, Path]:
     """Every module of the library by its dotted name."""
     found = {}
@@ -97,7 +99,7 @@ def test_the_core_stays_small():
 def test_the_tests_mirror_the_houses():
     tests = Path(__file__).parent
     folders = {d.name for d in tests.iterdir() if any(d.glob("test_*.py"))}
-    assert folders == {"data", "methods", "world", "runs", "book"}
+    assert folders == {"data", "methods", "speed", "world", "runs", "book"}
     assert all((ROOT / folder / "__init__.py").is_file() for folder in folders)
 
 

@@ -12,9 +12,9 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from transformers import AutoConfig
 
 from gift_lib.clip.model import Clip
+from gift_lib.clip.tokenizer import FileTokenizer
 from gift_lib.data.transforms import CLIP_MEAN, CLIP_STD, Preprocess
 from gift_lib.errors import ConfigError, DataError, nearest
 from gift_lib.files import atomic_write, digest, file_digest, make_folder, read_json, refuse_code, write_json
@@ -155,6 +155,8 @@ def _check_towers(vision: dict[str, Any], text: dict[str, Any], problem: str) ->
         if not (isinstance(name, str) and timm.is_model(name)):
             raise DataError(f"{problem}: timm has no image tower {name!r}. {REMEDY}")
     if name := text.get("hf_model_name"):
+        from transformers import AutoConfig
+
         text["hf_model_pretrained"] = False
         try:
             AutoConfig.from_pretrained(name, trust_remote_code=False)
@@ -209,6 +211,8 @@ def _own_tokenizer(place: Path, length: int, text: Mapping[str, Any]) -> Callabl
         )
     refuse_code(place)
     try:
+        if not given and FileTokenizer.fits(place):
+            return FileTokenizer(place, length)
         return open_clip.tokenizer.HFTokenizer(
             str(place), length, trust_remote_code=False, local_files_only=True, **given
         )

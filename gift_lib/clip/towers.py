@@ -23,12 +23,14 @@ import numpy as np
 import open_clip
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int64
-from open_clip.transformer import ResidualAttentionBlock, VisionTransformer
+from jaxtyping import Float, Int64
+from open_clip.transformer import VisionTransformer
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from gift_lib.clip.blocks import Layout, add_attended, add_mlp, attend_once, open_block, rows, whole_block
 from gift_lib.errors import ConfigError, DataError
+from gift_lib.speed.products import linear, multiply
 
 log = logging.getLogger(__name__)
 
@@ -43,12 +45,12 @@ def encode_images(model: nn.Module, x: Float[Tensor, "b 3 s s"]) -> Float[Tensor
     if not fast_images(visual):
         _note(f"image tower {type(visual).__name__}")
         return F.normalize(visual(x).float(), dim=-1)
-    tokens = visual._embeds(x)
+    tokens = _embed(visual, x)
     *blocks, last = visual.transformer.resblocks
     for block in blocks:
-        tokens = _run(visual.transformer, block, tokens)
+        tokens = _run(visual.transformer, _image_block, block, tokens)
     pooled = visual.ln_post(_run(visual.transformer, _last_image_block, last, tokens))
-    return F.normalize((pooled if visual.proj is None else pooled @ visual.proj).float(), dim=-1)
+    return F.normalize((pooled if visual.proj is None else multiply(pooled, visual.proj)).float(), dim=-1)
 
 
 def patch_tokens(model: nn.Module, x: Float[Tensor, "b 3 s s"], blocks: int) -> Float[Tensor, "b p w"]:
@@ -62,13 +64,24 @@ def patch_tokens(model: nn.Module, x: Float[Tensor, "b 3 s s"], blocks: int) -> 
     return tokens[:, 1:]
 
 
+def _embed(visual: VisionTransformer, x: Float[Tensor, "b 3 s s"]) -> Float[Tensor, "b l w"]:
+    """Class token and patches with their positions; the patches do not overlap, so their convolution is one product."""
+    conv, (p, q) = visual.conv1, visual.conv1.kernel_size
+    x = x[..., : x.shape[2] // p * p, : x.shape[3] // q * q].unflatten(3, (-1, q)).unflatten(2, (-1, p))
+    patches = linear(x.permute(0, 2, 4, 1, 3, 5).flatten(3).flatten(1, 2), conv.weight.flatten(1), conv.bias)
+    first = visual.class_embedding.to(patches.dtype).expand(len(x), 1, -1)
+    tokens = torch.cat([first, patches], dim=1) + visual.positional_embedding.to(patches.dtype)
+    return visual.ln_pre(visual.patch_dropout(tokens))
+
+
+def _image_block(block: nn.Module, x: Float[Tensor, "b l w"]) -> Float[Tensor, "b l w"]:
+    return whole_block(block, x.flatten(0, 1), Layout(*x.shape[:2])).view_as(x) if open_block(block) else block(x)
+
+
 def _last_image_block(block: nn.Module, x: Float[Tensor, "b l w"]) -> Float[Tensor, "b w"]:
-    """The class token (position 0) after the block: its query against the keys of all tokens."""
-    w = x.shape[-1]
-    attn, h = block.attn, block.ln_1(x)
-    q = F.linear(h[:, :1], attn.in_proj_weight[:w], attn.in_proj_bias[:w])
-    k, v = F.linear(h, attn.in_proj_weight[w:], attn.in_proj_bias[w:]).chunk(2, dim=-1)
-    return _rest_of_block(block, x[:, 0], _attend(attn, q, k, v)[:, 0])
+    """The class token (position 0) after the block: one query to all tokens."""
+    h, first = block.ln_1(x), x[:, 0]
+    return add_mlp(block, add_attended(block, first, attend_once(block.attn, h[:, 0], h, None)))
 
 
 # --- Texts ------------------------------------------------------------------------------------------------------------
@@ -109,16 +122,15 @@ def _tree(tokens: bytes, shape: tuple[int, int]) -> PrefixTree:
     length = given.argmax(axis=1) + 1
     given = np.where(np.arange(given.shape[1]) < length[:, None], given, 0)[:, : length.max()]
     unique, first, prompt = np.unique(given, axis=0, return_index=True, return_inverse=True)
-    length = length[first]
-    node, parent, count = np.zeros_like(unique), np.zeros(len(unique), np.int64), 0
-    for t in range(unique.shape[1]):
-        live = t < length
-        _, branch = np.unique(np.stack([parent[live], unique[live, t]]), axis=1, return_inverse=True)
-        parent[live] = count + branch.reshape(-1)
-        node[:, t], count = parent, parent.max() + 1
-    live = (np.arange(unique.shape[1]) < length[:, None]).reshape(-1)
-    place = np.flatnonzero(live)[np.unique(node.reshape(-1)[live], return_index=True)[1]]
-    arrays = (unique.reshape(-1)[place], place % unique.shape[1], node, place, length - 1, prompt.reshape(-1))
+    live = np.arange(unique.shape[1]) < length[first][:, None]
+    # Rows are sorted: a prefix is new where the row before has another one, or ended.
+    new = np.ones_like(live)
+    new[1:] = np.logical_or.accumulate(unique[1:] != unique[:-1], axis=1) | ~live[:-1]
+    node = (np.cumsum((new & live).T).reshape(live.T.shape) - 1).T
+    end = length[first] - 1
+    node = np.where(live, node, node[np.arange(len(node)), end][:, None])
+    place = np.flatnonzero(live)[np.unique(node[live], return_index=True)[1]]
+    arrays = (unique.reshape(-1)[place], place % unique.shape[1], node, place, end, prompt.reshape(-1))
     return PrefixTree(*(torch.from_numpy(np.ascontiguousarray(a)).long() for a in arrays))
 
 
@@ -132,40 +144,28 @@ def encode_texts(model: nn.Module, tokens: Int64[Tensor, "m c"]) -> Float[Tensor
     pooled = (_tree_states if fast_texts(model) else _truncated_states)(model, tokens)
     projection = model.text_projection
     if projection is not None:
-        pooled = projection(pooled) if isinstance(projection, nn.Linear) else pooled @ projection
+        pooled = projection(pooled) if isinstance(projection, nn.Linear) else multiply(pooled, projection)
     return F.normalize(pooled.float(), dim=-1)
 
 
 def _tree_states(model: nn.Module, tokens: Int64[Tensor, "m c"]) -> Float[Tensor, "m w"]:
     """The final state of each prompt's end token, one computation per distinct prefix."""
     tree = prefix_tree(tokens).to(model.positional_embedding.device)
-    x = model.token_embedding(tree.token) + _rows(model.positional_embedding, tree.position)
+    x = model.token_embedding(tree.token) + rows(model.positional_embedding, tree.position)
+    layout = Layout(*tree.node.shape, True, tree.node.flatten(), tree.place)
     *blocks, last = model.transformer.resblocks
     for block in blocks:
-        x = _run(model.transformer, _text_block, block, x, tree)
+        x = _run(model.transformer, whole_block, block, x, layout)
     x = _run(model.transformer, _last_text_block, last, x, tree)
-    return _rows(model.ln_final(x), tree.prompt)
-
-
-def _text_block(block: nn.Module, x: Float[Tensor, "u w"], tree: PrefixTree) -> Float[Tensor, "u w"]:
-    """One block for all nodes: token-wise parts run on nodes, attention on prompts laid out again."""
-    attn = block.attn
-    qkv = F.linear(block.ln_1(x), attn.in_proj_weight, attn.in_proj_bias)
-    q, k, v = _rows(qkv, tree.node).chunk(3, dim=-1)
-    attended = _attend(attn, q, k, v, causal=True).flatten(0, 1)
-    return _rest_of_block(block, x, _rows(attended, tree.place))
+    return rows(model.ln_final(x), tree.prompt)
 
 
 def _last_text_block(block: nn.Module, x: Float[Tensor, "u w"], tree: PrefixTree) -> Float[Tensor, "n w"]:
     """The last block for the end tokens only: their queries against the keys of their own prompts."""
-    attn, w, h = block.attn, x.shape[-1], block.ln_1(x)
-    last = tree.node.gather(1, tree.end[:, None])
-    q = F.linear(_rows(h, last), attn.in_proj_weight[:w], attn.in_proj_bias[:w])
-    kv = F.linear(h, attn.in_proj_weight[w:], attn.in_proj_bias[w:])
-    k, v = _rows(kv, tree.node).chunk(2, dim=-1)
+    h, last = block.ln_1(x), tree.node.gather(1, tree.end[:, None])[:, 0]
     seen = torch.arange(tree.node.shape[1], device=x.device) <= tree.end[:, None]
-    attended = _attend(attn, q, k, v, mask=seen[:, None, None])[:, 0]
-    return _rest_of_block(block, _rows(x, last[:, 0]), attended)
+    attended = attend_once(block.attn, rows(h, last), rows(h, tree.node), seen)
+    return add_mlp(block, add_attended(block, rows(x, last), attended))
 
 
 def _truncated_states(model: nn.Module, tokens: Int64[Tensor, "m c"]) -> Float[Tensor, "m w"]:
@@ -177,31 +177,7 @@ def _truncated_states(model: nn.Module, tokens: Int64[Tensor, "m c"]) -> Float[T
     return model.ln_final(x[torch.arange(len(x), device=device), end.to(device)])
 
 
-def _rows(x: Float[Tensor, "u w"], index: Int64[Tensor, "*i"]) -> Float[Tensor, "*i w"]:
-    """x[index]; as an embedding its gradient adds up in a fixed order, whatever the number of threads."""
-    return F.embedding(index, x)
-
-
-# --- Parts of a block -------------------------------------------------------------------------------------------------
-
-
-def _attend(
-    attn: nn.MultiheadAttention,
-    q: Float[Tensor, "n q w"],
-    k: Float[Tensor, "n l w"],
-    v: Float[Tensor, "n l w"],
-    mask: Bool[Tensor, "n 1 1 l"] | None = None,
-    causal: bool = False,
-) -> Float[Tensor, "n q w"]:
-    """Multi-head attention of projected queries, keys and values, before the output projection."""
-    q, k, v = (t.unflatten(-1, (attn.num_heads, -1)).transpose(1, 2) for t in (q, k, v))
-    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal).transpose(1, 2).flatten(2)
-
-
-def _rest_of_block(block: nn.Module, x: Float[Tensor, "k w"], attended: Float[Tensor, "k w"]) -> Float[Tensor, "k w"]:
-    """Output projection, residual and MLP: token by token."""
-    x = x + block.ls_1(block.attn.out_proj(attended))
-    return x + block.ls_2(block.mlp(block.ln_2(x)))
+# --- Which towers are open_clip's own --------------------------------------------------------------------------------
 
 
 def _run(transformer: nn.Module, function: Callable, *args: Any) -> Tensor:
@@ -211,21 +187,13 @@ def _run(transformer: nn.Module, function: Callable, *args: Any) -> Tensor:
     return function(*args)
 
 
-def _open_block(block: nn.Module) -> bool:
-    """Whether a block is open_clip's standard one with a token-wise MLP."""
-    if type(block) is not ResidualAttentionBlock or hasattr(block, "ln_1_kv"):
-        return False
-    plain = type(block.attn) is nn.MultiheadAttention and block.attn.in_proj_bias is not None
-    return plain and (type(block.mlp) is nn.Sequential or getattr(block.mlp, "token_wise", False))
-
-
 def fast_images(visual: nn.Module) -> bool:
     """Whether the last-block saving is exact for an image tower."""
     if type(visual) is not VisionTransformer or visual.attn_pool is not None or visual.output_tokens:
         return False
     if not (hasattr(visual, "_embeds") and visual.transformer.batch_first):  # releases before 3.0
         return False
-    return visual.pool_type == "tok" and _open_block(visual.transformer.resblocks[-1])
+    return visual.pool_type == "tok" and open_block(visual.transformer.resblocks[-1])
 
 
 def causal_texts(model: nn.Module) -> bool:
@@ -235,7 +203,7 @@ def causal_texts(model: nn.Module) -> bool:
 
 def fast_texts(model: nn.Module) -> bool:
     """Whether computing each distinct prefix once is exact for a text tower."""
-    return causal_texts(model) and all(map(_open_block, model.transformer.resblocks))
+    return causal_texts(model) and all(map(open_block, model.transformer.resblocks))
 
 
 @functools.cache

@@ -7,14 +7,13 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from diffusers import DiffusionPipeline, StableDiffusionPipeline
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from gift_lib.device import deterministic
 from gift_lib.errors import NumericsError
 from gift_lib.generation.draws import seed_of
-from gift_lib.generation.pipeline import set_scheduler
+from gift_lib.generation.pipeline import Pipeline, set_scheduler
 from gift_lib.pictures import Draw, PictureCache, Sampler
 
 log = logging.getLogger(__name__)
@@ -26,7 +25,9 @@ TRIES = 8
 class Painter:
     """A pipeline set up for one Sampler. Each distinct prompt is encoded once, the empty one too."""
 
-    def __init__(self, pipeline: DiffusionPipeline, sampler: Sampler):
+    def __init__(self, pipeline: Pipeline, sampler: Sampler):
+        from diffusers import StableDiffusionPipeline
+
         self.pipeline, self.sampler = pipeline, sampler
         self.encodes = isinstance(pipeline, StableDiffusionPipeline)
         self.embeddings: dict[str, Float[Tensor, "l d"]] = {}

@@ -5,25 +5,27 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import diffusers
 import torch
-import transformers
-from diffusers import DDIMScheduler, DiffusionPipeline, DPMSolverMultistepScheduler, PNDMScheduler
 
 from gift_lib.config import CHOICES, Experiment
 from gift_lib.errors import ConfigError, DataError, nearest
 from gift_lib.files import expanded
+from gift_lib.generation.denoiser import quicken
 from gift_lib.generation.folders import DENOISERS, MINI, PipelineFolder, early_folder
 from gift_lib.pictures import Sampler
+from gift_lib.speed import products
 
 #: Pictures per call of the pipeline. On one CPU core 8 is as fast per picture as 16 or 32.
 CHUNK = 8
+#: A pipeline of diffusers, whatever its class: diffusers is imported only where pictures are drawn.
+Pipeline = Any
 DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 #: What diffusers calls the precision of the weights that it loads: `torch_dtype` until its version 0.39.
-DTYPE = "dtype" if tuple(map(int, diffusers.__version__.split(".")[:2])) >= (0, 40) else "torch_dtype"
+DTYPE = "dtype" if tuple(map(int, version("diffusers").split(".")[:2])) >= (0, 40) else "torch_dtype"
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class PipelineSpec:
         """Its files, looked up once."""
         return PipelineFolder(find_pipeline(self.name))
 
-    def load(self) -> DiffusionPipeline:
+    def load(self) -> Pipeline:
         return load_pipeline(self.name, self.device, self.precision, self.compiled)
 
     def sampler(self, steps: int, guidance: float, scheduler: str, chunk: int = CHUNK, size: int = 0) -> Sampler:
@@ -86,6 +88,8 @@ def find_pipeline(name: str) -> Path:
 
 @lru_cache(maxsize=8)
 def _download(name: str) -> Path:
+    from diffusers import DiffusionPipeline
+
     wanted = {"use_safetensors": True, "safety_checker": None}
     try:
         try:
@@ -99,12 +103,14 @@ def _download(name: str) -> Path:
         ) from error
 
 
-def load_pipeline(name: str, device: str = "cpu", precision: str = "fp32", compiled: bool = False) -> DiffusionPipeline:
+def load_pipeline(name: str, device: str = "cpu", precision: str = "fp32", compiled: bool = False) -> Pipeline:
     """A text-to-image pipeline, ready to draw: no safety checker, no progress bar of its own, no gradients.
 
     `compiled` runs its UNet through torch.compile: worth it from some hundred pictures of 512 px on a GPU.
     Raises DataError where it is missing, broken or incomplete.
     """
+    from diffusers import DiffusionPipeline
+
     folder = PipelineFolder(find_pipeline(name))
     has_checker = "safety_checker" in folder.index
     without = {"safety_checker": None, "requires_safety_checker": False} if has_checker else {}
@@ -127,6 +133,9 @@ def load_pipeline(name: str, device: str = "cpu", precision: str = "fp32", compi
 @contextmanager
 def _without_bars() -> Iterator[None]:
     """Loading takes a second: no progress bars for its parts."""
+    import diffusers
+    import transformers
+
     makers = (diffusers.utils.logging, transformers.utils.logging)
     for maker in makers:
         maker.disable_progress_bar()
@@ -137,13 +146,15 @@ def _without_bars() -> Iterator[None]:
             maker.enable_progress_bar()
 
 
-def ready(pipeline: DiffusionPipeline, device: str, compiled: bool) -> DiffusionPipeline:
+def ready(pipeline: Pipeline, device: str, compiled: bool) -> Pipeline:
     pipeline.set_progress_bar_config(disable=True)
     for part in pipeline.components.values():
         if isinstance(part, torch.nn.Module):
             part.eval().requires_grad_(False)
             if device.startswith("cuda"):
                 part.to(memory_format=torch.channels_last)
+    if device == "cpu":
+        quicken(pipeline)
     if device != "cpu" and hasattr(getattr(pipeline, "vae", None), "enable_slicing"):
         pipeline.vae.enable_slicing()  # a chunk's pictures are decoded one by one: the decoder needs the most memory
     if compiled:
@@ -152,7 +163,7 @@ def ready(pipeline: DiffusionPipeline, device: str, compiled: bool) -> Diffusion
     return pipeline
 
 
-def _check_complete(pipeline: DiffusionPipeline, folder: PipelineFolder) -> None:
+def _check_complete(pipeline: Pipeline, folder: PipelineFolder) -> None:
     """Diffusers fills a missing tensor with random numbers and goes on: compare the counts of numbers."""
     for part in folder.parts:
         module = getattr(pipeline, part.name)
@@ -177,10 +188,10 @@ def processor(device: str) -> str:
     """The kind of processor, as far as it decides how floats are rounded."""
     if device.startswith("cuda"):
         return f"cuda {torch.cuda.get_device_name(device)}"
-    return f"cpu {torch.backends.cpu.get_cpu_capability()}" if device == "cpu" else device
+    return f"cpu {products.kind()}" if device == "cpu" else device
 
 
-def set_scheduler(pipeline: DiffusionPipeline, name: str) -> None:
+def set_scheduler(pipeline: Pipeline, name: str) -> None:
     """The sampler of that name; a pipeline trained by flow matching keeps its own, whose equation no other solves."""
     if not type(pipeline.scheduler).__name__.startswith("FlowMatch"):
         pipeline.scheduler = make_scheduler(name, pipeline.scheduler.config)
@@ -192,6 +203,8 @@ def make_scheduler(name: str, config: Mapping[str, Any]):
     What each would take from its defaults, or from another sampler's saved ones, is spelled out: Stable
     Diffusion's published settings.
     """
+    from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, PNDMScheduler
+
     leading = {"timestep_spacing": "leading", "set_alpha_to_one": False}
     if name == "dpm++":
         return DPMSolverMultistepScheduler.from_config(

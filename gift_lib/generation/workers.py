@@ -9,19 +9,18 @@ from functools import lru_cache
 from typing import Any
 
 import torch
-from diffusers import DiffusionPipeline
 from tqdm.auto import tqdm
 
 from gift_lib.generation import painter
 from gift_lib.generation.painter import Painter
-from gift_lib.generation.pipeline import PipelineSpec
+from gift_lib.generation.pipeline import Pipeline, PipelineSpec
 from gift_lib.pictures import Draw, PictureCache
 
 log = logging.getLogger(__name__)
 
 
 def draw_missing(
-    pipeline: DiffusionPipeline | PipelineSpec, missing: list[Draw], cache: PictureCache, workers: int, progress: bool
+    pipeline: Pipeline | PipelineSpec, missing: list[Draw], cache: PictureCache, workers: int, progress: bool
 ) -> None:
     size = cache.sampler.chunk
     chunks = [missing[i : i + size] for i in range(0, len(missing), size)]
@@ -36,7 +35,7 @@ def draw_missing(
 
 
 def _work(
-    pipeline: DiffusionPipeline | PipelineSpec,
+    pipeline: Pipeline | PipelineSpec,
     chunks: Sequence[Sequence[Draw]],
     cache: PictureCache,
     take: Callable[[], int],
@@ -52,7 +51,7 @@ def _work(
 
 
 @lru_cache(maxsize=1)
-def loaded(spec: PipelineSpec) -> DiffusionPipeline:
+def loaded(spec: PipelineSpec) -> Pipeline:
     """The pipeline last used stays in memory: a run comes back to it in every task."""
     return spec.load()
 
@@ -93,11 +92,11 @@ def _side_by_side(spec: PipelineSpec, chunks: list[list[Draw]], cache: PictureCa
 
 
 def _processes() -> Any:
-    """How to start processes: from a server that has imported this module once, where there are such servers."""
+    """How to start processes: from a server that has imported all that draws once, where there are such servers."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
+    context.set_forkserver_preload([__name__, "diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion"])
     return context
 
 

@@ -11,6 +11,7 @@ from jaxtyping import Float, Int64
 from open_clip.transformer import ResidualAttentionBlock
 from torch import Tensor, nn
 
+from gift_lib.clip.blocks import Layout, add_attention, add_mlp
 from gift_lib.errors import ConfigError
 from gift_lib.methods.base import seeded
 
@@ -137,8 +138,9 @@ class BlockWithMixture(ResidualAttentionBlock):
     def forward(self, q_x, k_x=None, v_x=None, attn_mask=None):
         if self.mixture.routing.task < 0:
             return super().forward(q_x, k_x, v_x, attn_mask)
-        x = q_x + self.ls_1(self.attention(self.ln_1(q_x), attn_mask=attn_mask))
-        return x + self.ls_2(self.mlp(self.ln_2(x))) + self.mixture(x)
+        tokens, layout = q_x.flatten(0, 1), Layout(*q_x.shape[:2], causal=attn_mask is not None)
+        x = add_attention(self, tokens, layout)
+        return add_mlp(self, x).view_as(q_x) + self.mixture(x.view_as(q_x))
 
 
 def attach(model: nn.Module, shape: Shape, routing: Routing, generator: torch.Generator) -> dict[str, Mixture]:

@@ -13,6 +13,7 @@ from gift_lib.clip import causal_texts
 from gift_lib.data.transforms import Preprocess
 from gift_lib.errors import ConfigError
 from gift_lib.methods.base import Resources
+from gift_lib.speed.products import linear
 from gift_lib.tasks import Images, all_indices
 
 #: The name of a weight, and a row for each time it was applied.
@@ -52,7 +53,7 @@ def _block(name: str, block: nn.Module, x: Float[Tensor, "b l w"], live: Tensor 
     yield f"{name}.attn.in_proj_weight", rows(h)
     attended = _attended(block.attn, h, causal)
     yield f"{name}.attn.out_proj.weight", rows(attended)
-    x = x + block.ls_1(F.linear(attended, block.attn.out_proj.weight, block.attn.out_proj.bias))
+    x = x + block.ls_1(linear(attended, block.attn.out_proj.weight, block.attn.out_proj.bias))
     h = block.ln_2(x)
     yield f"{name}.mlp.c_fc.weight", rows(h)
     h = block.mlp[:-1](h)
@@ -61,7 +62,7 @@ def _block(name: str, block: nn.Module, x: Float[Tensor, "b l w"], live: Tensor 
 
 
 def _attended(attn: nn.MultiheadAttention, h: Float[Tensor, "b l w"], causal: bool) -> Float[Tensor, "b l w"]:
-    qkv = F.linear(h, attn.in_proj_weight, attn.in_proj_bias).unflatten(-1, (3, attn.num_heads, -1))
+    qkv = linear(h, attn.in_proj_weight, attn.in_proj_bias).unflatten(-1, (3, attn.num_heads, -1))
     q, k, v = qkv.permute(2, 0, 3, 1, 4)
     return F.scaled_dot_product_attention(q, k, v, is_causal=causal).transpose(1, 2).flatten(2)
 

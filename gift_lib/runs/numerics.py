@@ -73,8 +73,9 @@ def newest(records: Iterable[Record]) -> list[Record]:
     return [r for r in records if (version_of(r), _cpu(r)) == (best[_run(r)], first[_run(r)])]
 
 
-def _cpu(record: Record) -> str | None:
-    return record.get("run", {}).get("cpu_capability")
+def _cpu(record: Record) -> str:
+    """Its instructions, whatever library multiplies with them."""
+    return str(record.get("run", {}).get("cpu_capability")).split(",")[0]
 
 
 def _run(record: Record) -> tuple:

@@ -1,7 +1,9 @@
 """Digits: scikit-learn's handwritten ones (real) for the task, drawn glyphs for the web."""
 
+import importlib.util
 import math
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -29,10 +31,15 @@ _STROKES = {
 @lru_cache(maxsize=1)
 def scans() -> tuple[np.ndarray, ...]:
     """Ten arrays of real handwritten digits, each n x 8 x 8 with values 0..16, in the data set's order."""
-    from sklearn.datasets import load_digits
+    table = np.loadtxt(_file(), delimiter=",", dtype=np.uint8)
+    images, labels = table[:, :-1].reshape(-1, 8, 8), table[:, -1]
+    return tuple(images[labels == d] for d in range(10))
 
-    data = load_digits()
-    return tuple(data.images[data.target == d].astype(np.uint8) for d in range(10))
+
+def _file() -> Path:
+    """The table of `sklearn.datasets.load_digits`, in scikit-learn's folder: to import scikit-learn takes seconds."""
+    folder = importlib.util.find_spec("sklearn").submodule_search_locations[0]
+    return Path(folder) / "datasets" / "data" / "digits.csv.gz"
 
 
 def scan(p: Pen, digit: int, part: str) -> None:
