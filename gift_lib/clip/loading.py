@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import open_clip
-import timm
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -151,6 +150,8 @@ def _build(config: Mapping[str, Any], problem: str, remedy: str) -> nn.Module:
 def _check_towers(vision: dict[str, Any], text: dict[str, Any], problem: str) -> None:
     """DataError for a tower whose code would come from elsewhere; all weights come from the CLIP's own file."""
     if name := vision.get("timm_model_name"):
+        import timm
+
         vision["timm_model_pretrained"] = False
         if not (isinstance(name, str) and timm.is_model(name)):
             raise DataError(f"{problem}: timm has no image tower {name!r}. {REMEDY}")
