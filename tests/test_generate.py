@@ -465,7 +465,7 @@ def test_no_network(monkeypatch):
     def offline(*_, **__):
         raise OSError("no network")
 
-    monkeypatch.setattr(pipelines.DiffusionPipeline, "download", offline)
+    monkeypatch.setattr(DiffusionPipeline, "download", offline)
     with pytest.raises(DataError, match="give the local folder's path"):
         g.load_pipeline("someone/some-model")
 
