@@ -54,3 +54,8 @@ def test_what_takes_time_is_told_by_kind():
     kinds = ("products", "attention", "norms", "optimiser and penalty", "convolutions", "the rest")
     assert [parts[k] for k in kinds] == [5.0, 1.0, 1.0, 1.0, 1.0, 1.0]
     assert sum(parts.values()) == 10.0
+
+
+def test_a_revision_that_is_not_there_is_one_clear_error():
+    with pytest.raises(SystemExit, match="no revision 'nowhere'"), against.checkout("nowhere"):
+        pass

@@ -19,6 +19,7 @@ TARGETS = {
     "dry-run": ("SCALE", "METHOD", "DEVICE"),
     "world": ("DEVICE",),
     "bench": ("DEVICE",),
+    "bench-against": ("REV", "PAIRS"),
 }
 #: Stands for every program of the environment: it prints its arguments, one a line.
 PROGRAM = "#!/bin/sh\nprintf '%s\\n' \"$@\"\n"

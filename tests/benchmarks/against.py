@@ -62,7 +62,10 @@ def checkout(revision: str) -> Iterator[Path]:
     """A worktree of a revision, removed at the end."""
     with tempfile.TemporaryDirectory() as folder:
         tree = Path(folder) / "tree"
-        _git("worktree", "add", "--detach", str(tree), revision)
+        try:
+            _git("worktree", "add", "--detach", str(tree), revision)
+        except subprocess.CalledProcessError as error:
+            raise SystemExit(f"there is no revision {revision!r} here: {error.stderr.strip()}") from error
         try:
             yield tree
         finally:
