@@ -49,10 +49,11 @@ def undeclared(folder, known: set[str]) -> dict[str, set[str]]:
 
 
 def test_every_import_of_the_library_is_declared():
-    """Controls ask for ipywidgets and mirrors of data sets for datasets: both are extras, and both can be missing."""
-    assert undeclared(ROOT / "gift_lib", declared() | {"datasets", "ipywidgets"}) == {}
+    """Controls ask for ipywidgets, mirrors of data sets for datasets, runs of a batch for papermill: extras."""
+    optional = {"datasets", "ipywidgets", "papermill", "traitlets"}
+    assert undeclared(ROOT / "gift_lib", declared() | optional) == {}
+    assert optional <= declared("data", "book", "sweep")
     assert {"ipython", "huggingface-hub", "tokenizers"} <= declared()
-    assert "datasets" in declared("data") and "ipywidgets" in declared("book")
 
 
 def test_every_import_of_the_tests_is_declared():
