@@ -41,8 +41,8 @@ def through_papermill(papermill_words: list[list[str]], folder: Path) -> list[st
         here.append(len(cells) - 1)
     notebook = json.loads(PAGE.read_text()) | {"cells": [{**c, "id": f"c{i}"} for i, c in enumerate(cells)]}
     (folder / "all.ipynb").write_text(json.dumps(notebook))
-    subprocess.run([sys.executable, "-m", "papermill", "all.ipynb", "done.ipynb", "--no-progress-bar"],
-                   cwd=folder, check=True, capture_output=True)  # fmt: skip
+    subprocess.run([sys.executable, "-m", "papermill", "all.ipynb", "done.ipynb", "--no-progress-bar",
+                    "--no-request-save-on-cell-execute"], cwd=folder, check=True, capture_output=True)  # fmt: skip
     done = json.loads((folder / "done.ipynb").read_text())["cells"]
     done = [c for c in done if "papermill-error-cell-tag" not in c["metadata"].get("tags", ())]
     return ["".join(done[i]["outputs"][0]["text"]).splitlines()[0] for i in here]
