@@ -64,10 +64,7 @@ def alone(notebook: Path) -> Iterator[None]:
     make_folder(notebook.parent)
     path = lock_of(notebook)
     while True:
-        try:
-            lock = _inherited(path)
-        except OSError as error:
-            raise DataError(f"cannot write {path}: {error.strerror}. Choose a folder that you may write to.") from error
+        lock = _inherited(path)
         if not _locked(path, lock) or _is_at(path, lock):
             break
         lock.close()  # its last holder has just removed the file
