@@ -78,6 +78,7 @@ def run(experiment: Experiment, runtime: Runtime = LOCAL, results_dir: str | Pat
     """
     methods.check(experiment)
     tasks = data.load_tasks(experiment, runtime.data_dir, runtime.cache_dir)
+    data.fetch(experiment, runtime.data_dir, runtime.cache_dir)
     address = results.Address(experiment, identity_of(experiment, runtime))
     state = state_of(address.key, runtime)
     known = address.find(results_dir) if results_dir else None
@@ -107,7 +108,7 @@ def identity_of(experiment: Experiment, runtime: Runtime = LOCAL) -> dict[str, A
     generates = method.uses_synthetic and experiment.synthetic_source == "diffusion"
     own = source_digest(experiment.method)
     return results.identity(
-        world=data.world_hash(experiment, runtime.data_dir),
+        world=data.world_hash(experiment, runtime.data_dir, runtime.cache_dir),
         clip=clip_digest(experiment.model),
         pipeline=weights_digest(experiment.pipeline) if generates else "",
     ) | ({"method": own} if own else {})

@@ -26,9 +26,25 @@ def load_tasks(
     return in_order(tasks, experiment.order, experiment.tasks)
 
 
-def world_hash(experiment: Experiment, data_dir: str | Path | None = None) -> str:
-    """16 hex digits that name the data: the renderer's version and a probe of it, or the splits' digests."""
-    return _source(experiment).world_hash(data_dir)
+def world_hash(experiment: Experiment, data_dir: str | Path | None = None, cache_dir: str | Path | None = None) -> str:
+    """16 hex digits that name the data: the renderer's version and a probe of it, or the splits' digests.
+
+    Raises DataError where a data set of a real scale is not here.
+    """
+    if experiment.scale == "mini":
+        return _source(experiment).world_hash(data_dir)
+    return _source(experiment).world_hash(data_dir, _names(experiment), cache_dir)
+
+
+def fetch(experiment: Experiment, data_dir: str | Path | None = None, cache_dir: str | Path | None = None) -> None:
+    """Download the experiment's data sets that are not here; the scale model's are drawn."""
+    if experiment.scale != "mini":
+        _source(experiment).fetch(_names(experiment), data_dir, cache_dir)
+
+
+def _names(experiment: Experiment) -> list[str]:
+    """The data sets of an experiment at a real scale."""
+    return [t.name for t in in_order(_source(experiment).tasks(), experiment.order, experiment.tasks)]
 
 
 def reference_images(

@@ -1,5 +1,6 @@
-"""`python -m gift_lib.data list|prepare|verify|clear`: the real data sets from the command line.
+"""`python -m gift_lib.data look|list|prepare|verify|clear`: pictures from the command line.
 
+python -m gift_lib.data look my_birds --sheet birds.png   what a folder of one's own pictures would become
 python -m gift_lib.data list                       what each data set is, its size, licence, source and state
 python -m gift_lib.data prepare --dry-run          what it would cost
 python -m gift_lib.data prepare DTD EuroSAT        download, check, decode; goes on where it stopped
@@ -10,11 +11,16 @@ python -m gift_lib.data clear DTD | --all          remove decoded images (never 
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-from gift_lib.data import cache, mtil
-from gift_lib.data.cache import Cost
+from gift_lib.data import cache, decode, layout, mtil
+from gift_lib.data import look as looking
+from gift_lib.data import prepare as preparing
+from gift_lib.data.decode import Cost
+from gift_lib.data.prepare import Place
 from gift_lib.errors import ConfigError, DataError, GiftError
+from gift_lib.files import expanded
+
+COMMANDS = ("look", "list", "prepare", "verify", "clear")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,16 +34,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    top = argparse.ArgumentParser(prog="python -m gift_lib.data", description="The eleven data sets of MTIL.")
-    commands = top.add_subparsers(required=True, metavar="list | prepare | verify | clear")
-    for name, run in (("list", show), ("prepare", prepare), ("verify", verify), ("clear", clear)):
+    top = argparse.ArgumentParser(prog="python -m gift_lib.data", description="Own pictures, and MTIL's data sets.")
+    commands = top.add_subparsers(required=True, metavar=" | ".join(COMMANDS))
+    for name, run in zip(COMMANDS, (look, show, prepare, verify, clear), strict=True):
         command = commands.add_parser(name, help=(run.__doc__ or "").split(".")[0])
         command.set_defaults(run=run)
-        command.add_argument("names", nargs="*", help="data sets; all when none is named")
-        command.add_argument("--data", help="folder of the original data (else GIFT_DATA)")
-        command.add_argument("--cache", help="folder of the decoded images (else GIFT_CACHE)")
-        command.add_argument("--size", type=int, default=mtil.SIZE, help="shorter side in pixels (%(default)s)")
-        command.add_argument("--source", action="append", default=[], metavar="NAME=hf:OWNER/REPO")
+        (_look_options if name == "look" else _data_options)(command)
         if name == "prepare":
             command.add_argument("--dry-run", action="store_true", help="say what it would cost and stop")
             command.add_argument("--val", action="store_true", help="published validation splits too")
@@ -48,24 +50,48 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def _look_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("folder", help="one subfolder of pictures per class, with or without train and test")
+    command.add_argument("--names", help="list of class names (else classes.txt in the folder)")
+    command.add_argument("--template", default="a photo of a {c}.", help="prompt, {c} for the class (%(default)s)")
+    command.add_argument("--sheet", help="picture file to write the first pictures of each class to")
+
+
+def _data_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("names", nargs="*", help="data sets; all when none is named")
+    command.add_argument("--data", help="folder of the original data (else GIFT_DATA)")
+    command.add_argument("--cache", help="folder of the decoded images (else GIFT_CACHE)")
+    command.add_argument("--size", type=int, default=mtil.SIZE, help="shorter side in pixels (%(default)s)")
+    command.add_argument("--source", action="append", default=[], metavar="NAME=hf:OWNER/REPO")
+
+
+def look(options: argparse.Namespace) -> int:
+    """What a folder of one's own pictures would become."""
+    found = layout.read(expanded(options.folder), expanded(options.names) if options.names else None)
+    print(found)
+    print(looking.table(found, options.template))
+    seen = looking.examine(found)
+    print(seen)
+    if options.sheet and not seen.broken:
+        looking.save_sheet(found, expanded(options.sheet))
+        print(f"the first pictures of each class: {options.sheet}")
+    return int(bool(seen.broken))
+
+
 def chosen(options: argparse.Namespace) -> list[mtil.Dataset]:
     return [mtil.dataset(n) for n in options.names] or list(mtil.DATASETS.values())
 
 
-def source(options: argparse.Namespace, spec: mtil.Dataset) -> str:
+def place(options: argparse.Namespace) -> Place:
     pairs = [s.split("=", 1) for s in options.source]
     if any(len(p) != 2 for p in pairs):
         raise ConfigError("--source must read NAME=hf:owner/name, NAME=files or NAME=auto.")
-    return mtil.source_of(spec, dict(pairs))
-
-
-# --- list ---------------------------------------------------------------------------------------------------------
+    return Place(options.data, options.cache, options.size, dict(pairs), getattr(options, "workers", None))
 
 
 def show(options: argparse.Namespace) -> int:
     """What each data set is, its size, licence, source and state."""
     for spec in chosen(options):
-        ready = [s for s in ("train", "val", "test") if cache.stored(folder_of(options, spec, s))]
         print(f"{spec.name}: {spec.what}")
         print(f"  {spec.train} train, {spec.test} test, {len(spec.classes)} classes, {len(spec.templates)} templates")
         print(f"  download {spec.megabytes / 1000:.2f} GB, licence: {spec.licence}, from {spec.home}")
@@ -73,7 +99,7 @@ def show(options: argparse.Namespace) -> int:
             print(f"  mirror: https://huggingface.co/datasets/{spec.mirror.split('@')[0]}")
         state = "there" if mtil.there(spec, options.data) else "absent"
         print(f"  original: {mtil.data_root(options.data) / spec.folder} ({state})")
-        print(f"  decoded: {', '.join(ready) or 'nothing'}")
+        print(f"  decoded: {', '.join(mtil.decoded(spec, options.cache, options.size)) or 'nothing'}")
     total = 0
     for name, split, size, finished in cache.listing(options.cache):
         total += size
@@ -82,92 +108,39 @@ def show(options: argparse.Namespace) -> int:
     return 0
 
 
-def folder_of(options: argparse.Namespace, spec: mtil.Dataset, split: str) -> Path:
-    return mtil.split_folder(spec, split, options.size, options.cache)
-
-
-# --- prepare ------------------------------------------------------------------------------------------------------
-
-
 def prepare(options: argparse.Namespace) -> int:
     """Download, check and decode; goes on where it stopped."""
-    plans = [plan(options, spec) for spec in chosen(options)]
-    total = sum((cost for _, cost in plans), Cost(0, 0, 0.0))
+    where = place(options)
+    left = {s.name: mtil.undecoded(s, where.cache, where.size, options.val) for s in chosen(options)}
+    total = sum((preparing.plan(where, s, left[s.name]) for s in chosen(options)), Cost(0, 0, 0.0))
     print(f"total: {total}, in {cache.images_root(options.cache)}")
     if options.dry_run:
         return 0
-    cache.require_space(cache.images_root(options.cache), total.bytes)
+    decode.require_space(cache.images_root(options.cache), total.bytes)
     failed = 0
-    for spec, _ in plans:
+    for spec in chosen(options):
         try:
-            prepare_one(options, spec)
+            preparing.prepare(where, spec, left[spec.name], not options.no_download)
         except DataError as error:
             failed += 1
             print(f"error: {error}", file=sys.stderr)
-    print(f"{len(plans) - failed} of {len(plans)} data sets are ready.")
+    print(f"{len(left) - failed} of {len(left)} data sets are ready.")
     return int(failed > 0)
-
-
-def plan(options: argparse.Namespace, spec: mtil.Dataset) -> tuple[mtil.Dataset, Cost]:
-    """What is left to do for a data set, printed: computed before the download, estimated from a sample after."""
-    todo = missing(options, spec)
-    cost, megabytes = mtil.cost(spec, todo, options.data, options.size, source(options, spec), options.workers)
-    if not todo:
-        print(f"{spec.name}: ready")
-    elif megabytes:
-        print(f"{spec.name}: download {megabytes / 1000:.2f} GB (licence: {spec.licence}), then {cost} (computed)")
-    else:
-        print(f"{spec.name}: {cost} (estimated from a sample)")
-    return spec, cost
-
-
-def missing(options: argparse.Namespace, spec: mtil.Dataset) -> list[str]:
-    """The splits that are not decoded yet."""
-    return mtil.undecoded(spec, options.cache, options.size, options.val)
-
-
-def prepare_one(options: argparse.Namespace, spec: mtil.Dataset) -> None:
-    """Bring one data set's splits into the cache and verify them."""
-    where, todo = source(options, spec), missing(options, spec)
-    if options.no_download and where == "auto":
-        where = "files"
-    if todo and where == "auto":
-        mtil.download(spec, options.data)
-    for split in todo:
-        found = mtil.records(spec, split, options.data, where)
-        folder = folder_of(options, spec, split)
-        cache.build(found, folder, options.size, spec.native, options.workers)
-        cache.Stored(folder).verify()
-    print(f"{spec.name}: ready")
-
-
-# --- verify, clear ------------------------------------------------------------------------------------------------
 
 
 def verify(options: argparse.Namespace) -> int:
     """Read every decoded byte and compare digests; compare with the original files where they are there."""
-    failed = 0
+    failed, where = 0, place(options)
     for spec in chosen(options):
-        for split in ("train", "val", "test"):
-            if found := cache.stored(folder_of(options, spec, split)):
-                try:
-                    found.verify()
-                    compare(options, spec, split, found)
-                    print(f"{spec.name}/{split}: whole, {found.bytes / 1e6:.1f} MB")
-                except DataError as error:
-                    failed += 1
-                    print(f"error: {error}", file=sys.stderr)
+        for split in mtil.decoded(spec, where.cache, where.size):
+            try:
+                cache.Stored(where.folder(spec, split)).verify()
+                found = where.check(spec, split)
+                print(f"{spec.name}/{split}: whole, {found.bytes / 1e6:.1f} MB")
+            except DataError as error:
+                failed += 1
+                print(f"error: {error}", file=sys.stderr)
     return int(failed > 0)
-
-
-def compare(options: argparse.Namespace, spec: mtil.Dataset, split: str, found: cache.Stored) -> None:
-    if source(options, spec).startswith("hf:") or not mtil.there(spec, options.data):
-        return
-    if mtil.records(spec, split, options.data, "files").digest != found.manifest["records"]:
-        raise DataError(
-            f"{found.folder} was decoded from other pictures than {mtil.data_root(options.data) / spec.folder} holds. "
-            f"Run `python -m gift_lib.data clear {spec.name}` and prepare it again."
-        )
 
 
 def clear(options: argparse.Namespace) -> int:

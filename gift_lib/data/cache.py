@@ -1,21 +1,16 @@
-"""Images decoded and resized once, in memory-mapped files that training and every evaluation read.
+"""Decoded images in memory-mapped files that training and every evaluation read.
 
-An image is kept as the published eval transform first makes it: RGB, shorter side `size`, Pillow's bicubic,
-whole. So the eval view is a crop of stored bytes, equal to the published one to the bit, and the training
-crop of scale 0.9-1 still has the whole picture to draw from. Of very long pictures the ends that neither
-transform can reach are left out. Data sets of small pictures (CIFAR100, MNIST, EuroSAT) keep their own size.
-
-A split is one folder of shards (`00000.bin`: pixels of 1024 images, rows of RGB), written one after the other
-so that a stopped run goes on at the next shard, and, last of all, `index.safetensors` and `manifest.json`.
+A split is one folder: shards (`00000.bin`: pixels of 1024 images, rows of RGB), labels and the originals' sizes in
+`index.safetensors`, and, written last of all, `manifest.json`, which seals the rest: a shard's digest is checked when
+the shard is first read.
 """
 
-import math
+import hashlib
 import os
 import re
 import shutil
 import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,26 +20,24 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float, Int64, UInt8
-from PIL import Image
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
-from torchvision.transforms import InterpolationMode
-from torchvision.transforms.functional import resize
-from tqdm import tqdm
 
-from gift_lib.data.records import Pictures, Records
-from gift_lib.data.transforms import Preprocess, crops, resize_matrices
+from gift_lib.data.records import Records
+from gift_lib.data.transforms import Preprocess, boxes, crop_numbers
 from gift_lib.errors import DataError
-from gift_lib.files import atomic_write, cache_root, expanded, file_digest, make_folder, read_json, write_json
+from gift_lib.files import cache_root, expanded, file_digest, held, read_json
 from gift_lib.tasks import Images, Split
 
 #: Bumped when the same records give other bytes.
-CACHE_VERSION = 1
+VERSION = 2
 SHARD = 1024
-#: Longer than this (long side over short side) no training crop of scale 0.9 and ratio 4/3 fits: all are central.
-LONGEST = 1.6
 #: The name of a folder of generated pictures: its sampler's digest.
 GENERATED = re.compile("[0-9a-f]{16}")
+#: What the library writes into a split's folder.
+_OURS = re.compile(r"[0-9]{5}\.(bin|json)|index\.safetensors|manifest\.json|plan\.json|\..*\.(tmp|lock)")
+#: Threads that decode originals for a batch of training crops (Pillow releases the interpreter's lock).
+THREADS = min(16, os.cpu_count() or 1)
 
 
 def images_root(cache_dir: str | os.PathLike | None = None) -> Path:
@@ -55,246 +48,78 @@ def images_root(cache_dir: str | os.PathLike | None = None) -> Path:
     return expanded(cache_dir or os.environ.get("GIFT_DECODED") or cache_root()) / "images"
 
 
-def workers_here() -> int:
-    return min(16, os.cpu_count() or 1)
-
-
-# --- one picture --------------------------------------------------------------------------------------------------
-
-
-def decoded(image: Image.Image, size: int, native: bool) -> UInt8[np.ndarray, "h w 3"]:
-    """The pixels that are stored of one picture."""
-    if not native:
-        image = without_ends(resize(image, [size], InterpolationMode.BICUBIC))
-    return np.asarray(image, dtype=np.uint8)
-
-
-def without_ends(image: Image.Image) -> Image.Image:
-    """At most about 1.6 times as long as wide, cut evenly at both ends.
-
-    The cut is even, so that what is rounded down in finding the centre is rounded down as before.
-    """
-    w, h = image.size
-    cut = max(0, (max(w, h) - math.ceil(LONGEST * min(w, h))) // 4 * 2)
-    box = (cut, 0, w - cut, h) if w >= h else (0, cut, w, h - cut)
-    return image.crop(box) if cut else image
-
-
-# --- cost ---------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What preparing a split takes, estimated from a sample of its pictures."""
-
-    images: int
-    bytes: int
-    seconds: float
-
-    def __add__(self, other: "Cost") -> "Cost":
-        return Cost(self.images + other.images, self.bytes + other.bytes, self.seconds + other.seconds)
-
-    def __str__(self) -> str:
-        return f"{self.images} images, {self.bytes / 1e9:.2f} GB on disk, about {duration(self.seconds)}"
-
-
-def duration(seconds: float) -> str:
-    return (
-        f"{seconds:.0f} s"
-        if seconds < 90
-        else f"{seconds / 60:.0f} min"
-        if seconds < 5400
-        else f"{seconds / 3600:.1f} h"
-    )
-
-
-def estimate(records: Records, size: int, native: bool = False, workers: int | None = None, sample: int = 32) -> Cost:
-    """Decode a few evenly spread pictures and scale up."""
-    n, workers = len(records), workers or workers_here()
-    step = (n - 1) / max(1, min(n, sample) - 1)
-    index = [round(i * step) for i in range(min(n, sample))]
-    start = time.perf_counter()
-    total = sum(decoded(records.pictures.open(i), size, native).nbytes for i in index)
-    seconds = time.perf_counter() - start
-    return Cost(n, round(total / len(index) * n), seconds / len(index) * n / workers)
-
-
-def require_space(folder: Path, needed: int, what: str = "the decoded images", setting: str = "GIFT_CACHE") -> None:
-    """A DataError where the disk has less room than `needed` bytes."""
-    free = shutil.disk_usage(make_folder(folder)).free
-    if free < needed:
-        raise DataError(
-            f"{folder} has {free / 1e9:.1f} GB free but {what} take {needed / 1e9:.1f} GB. "
-            f"Free some space, or set {setting} to a folder on a larger disk."
-        )
-
-
-def announce(records: Records, folder: Path, size: int, native: bool = False, progress: bool = True) -> None:
-    """Say what decoding `records` into `folder` will cost; a DataError where the disk has no room for it."""
-    cost = estimate(records, size, native)
-    require_space(folder.parent, cost.bytes)
-    if progress:
-        print(f"Decoding {folder.parent.name}/{folder.name} once: {cost}.", flush=True)
-
-
-# --- writing ------------------------------------------------------------------------------------------------------
-
-
-def build(
-    records: Records, folder: Path, size: int, native: bool = False, workers: int | None = None, progress: bool = True
-) -> None:
-    """Decode `records` into `folder`; shards that an earlier run finished are kept.
-
-    Raises DataError for a picture that cannot be decoded (what was done stays) and for a full disk.
-    """
-    identity = {"version": CACHE_VERSION, "size": size, "native": native, "records": records.digest}
-    _keep_only_same(make_folder(folder), identity)
-    starts = range(0, len(records), SHARD)
-    done = {k for k in range(len(starts)) if _shard_done(folder, k)}
-    bar = tqdm(total=len(records), initial=sum(min(SHARD, len(records) - k * SHARD) for k in done),
-               desc=f"{folder.parent.name}/{folder.name}", unit=" images", disable=not progress)  # fmt: skip
-    with bar, ThreadPoolExecutor(workers or workers_here()) as pool:
-        for k, start in enumerate(starts):
-            if k not in done:
-                index = range(start, min(start + SHARD, len(records)))
-                _write_shard(folder, k, list(pool.map(_decoder(records.pictures, size, native), index)))
-                bar.update(len(index))
-    _finish(folder, records, identity)
-
-
-def _decoder(pictures: Pictures, size: int, native: bool):
-    return lambda i: decoded(pictures.open(i), size, native)
-
-
-def _keep_only_same(folder: Path, identity: dict[str, Any]) -> None:
-    """Empty the folder if it holds another version, size or set of pictures; note what it is going to hold."""
-    plan = folder / "plan.json"
-    if not plan.exists() or _unreadable(plan) or read_json(plan) != identity:
-        for old in folder.iterdir():
-            old.unlink()
-        write_json(plan, identity)
-
-
-def _unreadable(path: Path) -> bool:
-    try:
-        read_json(path)
-    except DataError:
-        return True
-    return False
-
-
-def _shard_done(folder: Path, k: int) -> bool:
-    note = folder / f"{k:05d}.json"
-    if not note.exists() or _unreadable(note):
-        return False
-    pixels = note.with_suffix(".bin")
-    return pixels.exists() and pixels.stat().st_size == read_json(note)["bytes"]
-
-
-def _write_shard(folder: Path, k: int, images: list[np.ndarray]) -> None:
-    with atomic_write(folder / f"{k:05d}.bin") as path, open(path, "wb") as file:
-        for image in images:
-            file.write(np.ascontiguousarray(image).data)
-    path = folder / f"{k:05d}.bin"
-    shapes = [list(image.shape[:2]) for image in images]
-    write_json(
-        folder / f"{k:05d}.json", {"bytes": path.stat().st_size, "sha256": file_digest(path, 64), "shapes": shapes}
-    )
-
-
-def _finish(folder: Path, records: Records, identity: dict[str, Any]) -> None:
-    notes = [read_json(folder / f"{k:05d}.json") for k in range(math.ceil(len(records) / SHARD))]
-    shapes = torch.tensor([s for note in notes for s in note["shapes"]], dtype=torch.int64)
-    index = {"labels": torch.tensor(list(records.labels), dtype=torch.int64), "shapes": shapes}
-    with atomic_write(folder / "index.safetensors") as path:
-        save_file(index, path)
-    shards = [{"bytes": n["bytes"], "sha256": n["sha256"]} for n in notes]
-    manifest = identity | {
-        "images": len(records), "shards": shards, "index": file_digest(folder / "index.safetensors", 64),
-    }  # fmt: skip
-    write_json(folder / "manifest.json", manifest)
-    for note in [folder / "plan.json", *folder.glob("[0-9]*.json"), *folder.glob(".*.tmp")]:
-        note.unlink(missing_ok=True)
-
-
 # --- reading ------------------------------------------------------------------------------------------------------
 
 
 class CachedImages:
-    """Memory-mapped pictures of one split. Safe to read from several threads."""
+    """Memory-mapped pictures of one split, each shard's digest checked before it is used. Safe to read from threads."""
 
-    def __init__(self, folder: Path, shapes: Int64[Tensor, "n 2"], size: int, native: bool):
-        self.folder, self.shapes, self.size, self.native = folder, shapes, size, native
-        lengths = shapes.prod(dim=1) * 3
-        ends = lengths.cumsum(0)
-        first = torch.arange(len(shapes)) // SHARD * SHARD
-        self._offsets = (ends - lengths - (ends - lengths)[first]).tolist()
-        self._maps: dict[int, np.ndarray] = {}
+    def __init__(self, stored: "Stored", sizes: Int64[Tensor, "n 2"], originals: Callable[[], Records] | None):
+        self.stored, self.sizes, self._find = stored, sizes, originals
+        self._maps: dict[int, UInt8[np.ndarray, "k h w 3"]] = {}
         self._lock = threading.Lock()
-        self.uniform = native and len(torch.unique(shapes, dim=0)) == 1
 
     def __len__(self) -> int:
-        return len(self.shapes)
+        return len(self.sizes)
 
     def batch(self, index: Int64[Tensor, " b"]) -> UInt8[Tensor, "b 3 h w"]:
-        """The eval view: the central square of `size` pixels (the whole picture where the data set's are small)."""
-        if self.uniform:
-            return _stack([self._whole(i) for i in index.tolist()])
-        if self.native:
-            raise DataError(f"{self.folder} was stored at its own sizes, which differ. Prepare it with native=False.")
-        return _stack([_central(self._whole(i), self.size) for i in index.tolist()])
+        """The eval view: the central square (the whole picture where the data set's are small)."""
+        pixels = np.stack([self._shard(i // SHARD)[i % SHARD] for i in index.tolist()])
+        return torch.from_numpy(pixels).permute(0, 3, 1, 2)  # channels last in memory, as the image tower likes it
 
-    def whole(self, index: Int64[Tensor, " b"]) -> tuple[UInt8[Tensor, "b 3 h w"], Int64[Tensor, "b 2"]]:
-        """The whole pictures, padded at the lower right with zeros to one size, and their (height, width)."""
-        shapes = self.shapes[index]
-        h, w = shapes.max(dim=0).values.tolist()
-        out = np.zeros((len(index), h, w, 3), dtype=np.uint8)
-        for row, i in zip(out, index.tolist(), strict=True):
-            image = self._whole(i)
-            row[: image.shape[0], : image.shape[1]] = image
-        return torch.from_numpy(out).permute(0, 3, 1, 2), shapes
+    def cut(
+        self, index: Int64[Tensor, " b"], u: Float[Tensor, "b k 2"], preprocess: Preprocess, device: Any = "cpu"
+    ) -> Float[Tensor, "b 3 s s"]:
+        """The crops that the uniform numbers `u` decide, in 0..255, each cut once from its original picture."""
+        if self.stored.manifest["native"]:
+            return preprocess.cut(self.batch(index).to(device), u)
+        drawn = torch.stack(boxes(u, *self.sizes[index].unbind(dim=1)), dim=1).int().tolist()
+        pictures = list(
+            self._threads.map(lambda job: self._one(*job, preprocess), zip(index.tolist(), drawn, strict=True))
+        )
+        return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).to(device).float()
 
-    def _whole(self, i: int) -> UInt8[np.ndarray, "h w 3"]:
-        h, w = self.shapes[i].tolist()
-        start = self._offsets[i]
-        return self._map(i // SHARD)[start : start + h * w * 3].reshape(h, w, 3)
+    def _one(self, i: int, box: list[int], preprocess: Preprocess) -> UInt8[np.ndarray, "s s 3"]:
+        image = self._originals.pictures.open(i)
+        if image.size[::-1] != tuple(self.sizes[i].tolist()):
+            name = self._originals.pictures.name(i)
+            raise self.stored.damaged(f"the original {name} is another picture now ({image.size[0]} x {image.size[1]})")
+        return preprocess.cut_one(image, box)
 
-    def _map(self, k: int) -> np.ndarray:
+    @cached_property
+    def _originals(self) -> Records:
+        """What the split was decoded from; a DataError where it is not here, or is something else by now."""
+        with self._lock:
+            if self._find is None:
+                raise DataError(
+                    f"{self.stored.folder} was opened without its original pictures, which crops are cut from."
+                )
+            found = self._find()
+            self.stored.require({"records": found.digest})
+            return found
+
+    @cached_property
+    def _threads(self) -> ThreadPoolExecutor:
+        self._originals  # noqa: B018 - once, before any thread asks for it
+        return ThreadPoolExecutor(THREADS)
+
+    def _shard(self, k: int) -> UInt8[np.ndarray, "k h w 3"]:
         with self._lock:
             if k not in self._maps:
-                self._maps[k] = np.memmap(self.folder / f"{k:05d}.bin", dtype=np.uint8, mode="r")
+                self._maps[k] = self.stored.shard(k)
             return self._maps[k]
-
-
-def _stack(images: list[np.ndarray]) -> UInt8[Tensor, "b 3 h w"]:
-    """Channels last in memory, as the image tower likes it."""
-    return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
-
-
-def _central(image: np.ndarray, size: int) -> np.ndarray:
-    top, left = (round((n - size) / 2) for n in image.shape[:2])
-    return image[top : top + size, left : left + size]
 
 
 def train_view(
     images: Images, index: Int64[Tensor, " b"], preprocess: Preprocess, generator: torch.Generator, device: Any = "cpu"
 ) -> Float[Tensor, "b 3 s s"]:
-    """The training transform of any store of images, each picture cropped as a whole.
+    """The training transform of any store of images: a store with `cut` crops its own originals.
 
-    A store without `whole`, or one that says it is `uniform`, holds pictures of one size: theirs is
-    `preprocess.train`. The generator gives the same amount per picture, so both draw the same crops where all
-    pictures have one size.
+    The generator gives the same amount per picture, so that stores of the same pictures draw the same crops.
     """
-    if not hasattr(images, "whole") or images.uniform:
+    if not hasattr(images, "cut"):
         return preprocess.train(images.batch(index).to(device), generator)
-    pixels, shapes = images.whole(index)
-    boxes = [crops(1, h, w, generator) for h, w in shapes.tolist()]
-    top, left, height, width = (torch.cat(v) for v in zip(*boxes, strict=True))
-    with torch.device(device):  # the matrices are made where they are used
-        rows = resize_matrices(top.to(device), height.to(device), pixels.shape[-2], preprocess.size)
-        columns = resize_matrices(left.to(device), width.to(device), pixels.shape[-1], preprocess.size)
-    resized = rows[:, None] @ pixels.to(device).float() @ columns[:, None].transpose(-1, -2)
-    return preprocess._normalise(resized.clamp_(0, 255))
+    return preprocess.normalise(images.cut(index, crop_numbers(len(index), generator), preprocess, device))
 
 
 @dataclass(frozen=True)
@@ -311,37 +136,57 @@ class Stored:
     def bytes(self) -> int:
         return sum(p.stat().st_size for p in self.folder.iterdir() if p.is_file())
 
-    def open(self) -> Split:
-        """Images and labels, memory-mapped; a DataError where a file is missing or has another length."""
+    @property
+    def changes(self) -> str:
+        """What was changed of the pictures beyond decoding, with counts; '' where nothing was."""
+        return ", ".join(f"{n} {what}" for what, n in self.manifest["changes"].items())
+
+    def open(self, originals: Callable[[], Records] | None = None) -> Split:
+        """Images and labels, memory-mapped; a DataError where a file is missing or has another length.
+
+        `originals` finds the records that were decoded, when training first asks for crops.
+        """
         self._check_lengths()
         if file_digest(self.folder / "index.safetensors", 64) != self.manifest["index"]:
-            raise self._damaged("index.safetensors does not have its digest")
+            raise self.damaged("index.safetensors does not have its digest")
         index = load_file(self.folder / "index.safetensors")
-        images = CachedImages(self.folder, index["shapes"], self.manifest["size"], self.manifest["native"])
-        return Split(images, index["labels"])
+        return Split(CachedImages(self, index["sizes"], originals), index["labels"])
+
+    def shard(self, k: int) -> UInt8[np.ndarray, "k h w 3"]:
+        """The pixels of shard `k`, mapped into memory; a DataError where they do not have their digest."""
+        pixels = np.memmap(self.folder / f"{k:05d}.bin", dtype=np.uint8, mode="r")
+        if hashlib.sha256(pixels).hexdigest() != self.manifest["shards"][k]["sha256"]:
+            raise self.damaged(f"{k:05d}.bin does not have its digest")
+        return pixels.reshape(-1, *self.manifest["shape"])
 
     def verify(self) -> None:
         """Read every byte; a DataError where a digest differs."""
         self.open()
-        for k, shard in enumerate(self.manifest["shards"]):
-            if file_digest(self.folder / f"{k:05d}.bin", 64) != shard["sha256"]:
-                raise self._damaged(f"{k:05d}.bin does not have its digest")
+        for k in range(len(self.manifest["shards"])):
+            self.shard(k)
+
+    def require(self, identity: dict[str, Any]) -> None:
+        """A DataError where the split was made by another version, at another size or from other pictures."""
+        odd = [k for k, v in identity.items() if self.manifest.get(k) != v]
+        if "records" in odd:
+            raise self.damaged("it was decoded from other pictures than those that are here now")
+        if odd:
+            raise self.damaged(f"its {' and '.join(odd)} is not what is asked for")
 
     def _check_lengths(self) -> None:
-        if self.manifest.get("version") != CACHE_VERSION:
-            raise self._damaged("another version of the library wrote it")
+        if self.manifest.get("version") != VERSION:
+            raise self.damaged("another version of the library wrote it")
         for k, shard in enumerate(self.manifest["shards"]):
             path = self.folder / f"{k:05d}.bin"
             if not path.exists() or path.stat().st_size != shard["bytes"]:
-                raise self._damaged(f"{path.name} is missing or cut short")
+                raise self.damaged(f"{path.name} is missing or cut short")
         if not (self.folder / "index.safetensors").exists():
-            raise self._damaged("index.safetensors is missing")
+            raise self.damaged("index.safetensors is missing")
 
-    def _damaged(self, why: str) -> DataError:
-        name = self.folder.parent.name
+    def damaged(self, why: str) -> DataError:
         return DataError(
             f"the decoded images in {self.folder} cannot be used: {why}. "
-            f"Run `python -m gift_lib.data clear {name}` and `python -m gift_lib.data prepare {name}`."
+            f"Run `python -m gift_lib.data clear {self.folder.parent.name}`: what is needed is decoded again."
         )
 
 
@@ -351,6 +196,19 @@ def stored(folder: Path) -> Stored | None:
 
 
 # --- housekeeping -------------------------------------------------------------------------------------------------
+
+
+def is_ours(folder: Path) -> bool:
+    """Whether a folder in `images_root` holds splits that the library decoded, and nothing else."""
+    return all(
+        _OURS.fullmatch(p.name) is not None if p.is_file() else all(_OURS.fullmatch(q.name) for q in p.iterdir())
+        for p in folder.iterdir()
+    )
+
+
+def at_work(folder: Path) -> bool:
+    """Whether a process decodes into a data set's folder at this moment."""
+    return any(held(lock) for lock in folder.glob(".*.lock"))
 
 
 def listing(cache_dir: str | os.PathLike | None = None) -> Iterator[tuple[str, str, int, bool]]:
@@ -366,8 +224,18 @@ def listing(cache_dir: str | os.PathLike | None = None) -> Iterator[tuple[str, s
 
 
 def clear(name: str, cache_dir: str | os.PathLike | None = None) -> int:
-    """Remove a data set's decoded images; the bytes freed."""
+    """Remove a data set's decoded images; the bytes freed.
+
+    A DataError where a process decodes them at this moment, or where the folder holds files of somebody else.
+    """
     sizes = [size for dataset, _, size, _ in listing(cache_dir) if dataset == name]
+    folder = images_root(cache_dir) / name
     if sizes:
-        shutil.rmtree(images_root(cache_dir) / name, ignore_errors=True)
+        if at_work(folder):
+            raise DataError(f"a process decodes into {folder} at this moment. Wait for it to end.")
+        if not is_ours(folder):
+            raise DataError(
+                f"{folder} holds files that this library did not write. Remove by hand what you do not need."
+            )
+        shutil.rmtree(folder, ignore_errors=True)
     return sum(sizes)

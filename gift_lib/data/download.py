@@ -11,12 +11,25 @@ import zipfile
 import zlib
 from pathlib import Path
 
-from gift_lib.files import make_folder
+from gift_lib.files import make_folder, read_json, write_json
 
+#: In a folder of original data: the note of what was fetched into it, and the folder of mirrors' files.
+FETCHED, MIRRORS = ".fetched.json", "mirrors"
 ARCHIVES = (".gz", ".tgz", ".zip", ".tar")
 #: CIFAR-100's binary version: torchvision's own is a pickle.
 CIFAR_URL = "https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz"
 CIFAR_MD5 = "03b5dce01913d631647c71ecec9e9cb8"
+
+
+def fetched(root: Path) -> list[str]:
+    """The folders in `root` that the library itself put there; what somebody else did is never removed."""
+    return read_json(root / FETCHED) if (root / FETCHED).is_file() else []
+
+
+def ours(root: Path) -> list[Path]:
+    """What of a folder of original data the library fetched: data sets, unfinished ones, and mirrors' files."""
+    names = [n for n in fetched(root) if isinstance(n, str) and Path(n).name == n]
+    return [p for p in (root / n for n in (*names, ".unfinished", MIRRORS)) if p.is_dir() and not p.is_symlink()]
 
 
 def staging(root: Path, name: str) -> Path:
@@ -40,7 +53,9 @@ def fetch(name: str, kind: str, arguments: dict, root: Path) -> None:
         download_and_extract_archive(CIFAR_URL, str(place), md5=CIFAR_MD5)
     for path in [p for p in place.rglob("*") if p.suffix in ARCHIVES]:
         path.unlink()
-    for folder in [p for p in place.iterdir() if p.is_dir()]:
+    folders = [p for p in place.iterdir() if p.is_dir()]
+    write_json(root / FETCHED, sorted({*fetched(root), *(f.name for f in folders)}))
+    for folder in folders:
         os.replace(folder, root / folder.name)
     shutil.rmtree(place)
 

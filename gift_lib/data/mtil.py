@@ -15,12 +15,12 @@ from pathlib import Path
 import open_clip
 import torch
 
-from gift_lib.data import cache, names, readers
+from gift_lib.data import cache, decode, names, readers
 from gift_lib.data import download as fetching
 from gift_lib.data.records import Records, split_digest, split_indices
 from gift_lib.errors import ConfigError, DataError, nearest
 from gift_lib.files import cache_root, digest, expanded, read_json
-from gift_lib.tasks import Split, Task
+from gift_lib.tasks import SPLITS, Split, Task
 
 #: Pixels of the shorter side; CLIP ViT-B/16's input.
 SIZE = 224
@@ -200,7 +200,7 @@ def _resolve(spec: Dataset, root: Path, source: str) -> str:
 
 def _read(spec: Dataset, split: str, root: Path, source: str) -> Records:
     """All of the data set where the split is random, else the split's own records."""
-    part, keep = "whole" if spec.split else split, root / "mirrors"
+    part, keep = "whole" if spec.split else split, root / fetching.MIRRORS
     try:
         if source == "files":
             found = spec.read(root / spec.folder, part, spec.classes, spec.folders)
@@ -247,14 +247,16 @@ def open_split(
     With the source "files" nothing is downloaded.
     """
     published(spec, split)
-    folder = split_folder(spec, split, size, cache_dir)
-    if not cache.stored(folder):
+
+    def find() -> Records:
         if source == "auto":
             download(spec, data_dir)
-        found = records(spec, split, data_dir, source)
-        cache.announce(found, folder, size, spec.native, progress)
-        cache.build(found, folder, size, spec.native, progress=progress)
-    opened = cache.Stored(folder).open()
+        return records(spec, split, data_dir, source)
+
+    folder = split_folder(spec, split, size, cache_dir)
+    stored = decode.once(folder, find, size, spec.native, progress=progress)
+    check_source(spec, split, stored, data_dir, source)
+    opened = stored.open(find)
     expected = spec.images(split)
     if len(opened) != expected:
         raise DataError(
@@ -262,6 +264,32 @@ def open_split(
             f"Run `python -m gift_lib.data clear {spec.name}` and `python -m gift_lib.data prepare {spec.name}`."
         )
     return opened
+
+
+def originals(spec: Dataset, split: str, data_dir: str | os.PathLike | None = None) -> Records | None:
+    """The original files of a split, None where nothing of the data set is in place."""
+    return None if absent(spec, data_dir) else records(spec, split, data_dir, "files")
+
+
+def check_source(
+    spec: Dataset, split: str, stored: cache.Stored, data_dir: str | os.PathLike | None = None, source: str = "auto"
+) -> None:
+    """A DataError where a split was decoded from other pictures than those that the settings name now.
+
+    Nothing is compared where no originals are here any more: the decoded pictures can do without.
+    """
+    if source.startswith("hf:"):
+        same = stored.manifest.get("origin") == source.removeprefix("hf:")
+        place = source
+    else:
+        found = originals(spec, split, data_dir)
+        same = found is None or stored.manifest.get("records") == found.digest
+        place = data_root(data_dir) / spec.folder
+    if not same:
+        raise DataError(
+            f"{stored.folder} was decoded from other pictures than {place} holds. Run `python -m gift_lib.data clear "
+            f"{spec.name}`, or set GIFT_DECODED to another folder for these."
+        )
 
 
 def task(
@@ -281,16 +309,54 @@ def tasks(data_dir: str | os.PathLike | None = None, **settings) -> dict[str, Ta
     return {name: task(spec, data_dir, **settings) for name, spec in DATASETS.items()}
 
 
-def world_hash(data_dir: str | os.PathLike | None = None) -> str:
-    """16 hex digits of what the protocol fixes: names, templates, sizes, random splits, stored pixels' version."""
+def world_hash(
+    data_dir: str | os.PathLike | None = None, only: Sequence[str] = (), cache_dir: str | os.PathLike | None = None
+) -> str:
+    """16 hex digits of what the protocol fixes (names, templates, sizes, random splits, stored pixels' version) and of
+    which pictures the data sets hold (all, or `only` some).
+
+    Raises DataError for a data set that is neither here nor on a mirror.
+    """
     table = [[d.name, d.classes, d.templates, d.train, d.test, d.split, d.native] for d in DATASETS.values()]
-    return digest([[list(v) if isinstance(v, tuple) else v for v in row] for row in table] + [cache.CACHE_VERSION])
+    fixed = [[list(v) if isinstance(v, tuple) else v for v in row] for row in table]
+    chosen = [dataset(n) for n in only] or list(DATASETS.values())
+    return digest(
+        [*fixed, cache.VERSION, [pictures_of(d, s, data_dir, cache_dir) for d in chosen for s in ("train", "test")]]
+    )
+
+
+def pictures_of(
+    spec: Dataset, split: str, data_dir: str | os.PathLike | None = None, cache_dir: str | os.PathLike | None = None
+) -> str:
+    """What tells a split's pictures from others: the digest of the files' names and lengths, or a mirror's address."""
+    asked = source_of(spec)
+    if asked.startswith("hf:"):
+        return asked.removeprefix("hf:")
+    if found := originals(spec, split, data_dir):
+        return found.digest
+    decoded = (cache.stored(f) for f in sorted((cache.images_root(cache_dir) / spec.name).glob(f"{split}-*")))
+    manifest = next((d.manifest for d in decoded if d and d.manifest.get("version") == cache.VERSION), {})
+    if manifest:
+        return manifest.get("origin") or manifest["records"]
+    if (source := _resolve(spec, data_root(data_dir), asked)).startswith("hf:"):
+        return source.removeprefix("hf:")
+    raise DataError(f"{spec.name} is not here. {help_with(spec, data_root(data_dir))}")
+
+
+def fetch(
+    only: Sequence[str] = (), data_dir: str | os.PathLike | None = None, cache_dir: str | os.PathLike | None = None
+) -> None:
+    """Download what is neither here nor decoded nor on a mirror, of all data sets or `only` some."""
+    for spec in [dataset(n) for n in only] or list(DATASETS.values()):
+        decoded = any((cache.images_root(cache_dir) / spec.name).glob("t*-*/manifest.json"))
+        if source_of(spec) == "auto" and not decoded:
+            download(spec, data_dir)
 
 
 # --- cost ---------------------------------------------------------------------------------------------------------
 
 #: Before a data set is there: bytes and seconds of one core per picture of ordinary size (computed, not measured).
-NOMINAL_RATIO, NOMINAL_SECONDS, NATIVE_SECONDS = 1.25, 0.012, 0.0005
+NOMINAL_SECONDS, NATIVE_SECONDS = 0.012, 0.0005
 NATIVE_SIDES = {"CIFAR100": 32, "EuroSAT": 64, "MNIST": 28}
 
 
@@ -301,6 +367,11 @@ def there(spec: Dataset, data_dir: str | os.PathLike | None = None) -> bool:
     except DataError:
         return False
     return True
+
+
+def decoded(spec: Dataset, cache_dir: str | os.PathLike | None = None, size: int = SIZE) -> list[str]:
+    """The splits that are in the cache."""
+    return [s for s in SPLITS if cache.stored(split_folder(spec, s, size, cache_dir))]
 
 
 def undecoded(
@@ -314,21 +385,21 @@ def undecoded(
 def cost(
     spec: Dataset, splits: Sequence[str], data_dir: str | os.PathLike | None = None, size: int = SIZE,
     source: str = "auto", workers: int | None = None,
-) -> tuple[cache.Cost, int]:  # fmt: skip
+) -> tuple[decode.Cost, int]:  # fmt: skip
     """What decoding these splits takes, and the megabytes to download before.
 
     Estimated from a sample of the pictures where the files are there, else computed from nominal values.
     """
     if not splits:
-        return cache.Cost(0, 0, 0.0), 0
+        return decode.Cost(0, 0, 0.0), 0
     if not source.startswith("hf:"):
         with contextlib.suppress(DataError):  # not there, or not whole: computed as if it were to be fetched
             found = [records(spec, s, data_dir, "files") for s in splits]
-            return sum((cache.estimate(f, size, spec.native, workers) for f in found), cache.Cost(0, 0, 0.0)), 0
+            return sum((decode.estimate(f, size, spec.native, workers) for f in found), decode.Cost(0, 0, 0.0)), 0
     images = sum(spec.images(s) for s in splits)
-    area = NATIVE_SIDES[spec.name] ** 2 if spec.native else size**2 * NOMINAL_RATIO
-    seconds = images * (NATIVE_SECONDS if spec.native else NOMINAL_SECONDS) / (workers or cache.workers_here())
-    return cache.Cost(images, round(images * 3 * area), seconds), spec.megabytes
+    area = NATIVE_SIDES[spec.name] ** 2 if spec.native else size**2
+    seconds = images * (NATIVE_SECONDS if spec.native else NOMINAL_SECONDS) / (workers or decode.workers_here())
+    return decode.Cost(images, round(images * 3 * area), seconds), spec.megabytes
 
 
 def copies(spec: Dataset, source: str = "auto") -> int:
@@ -354,9 +425,15 @@ def download(spec: Dataset, data_dir: str | os.PathLike | None = None) -> None:
     kind, arguments = spec.torchvision
     if spec.prefer_mirror or not absent(spec, data_dir):
         return
-    cache.require_space(root, 2 * spec.megabytes * 10**6, f"{spec.name} and its archives", "GIFT_DATA")
-    print(f"Downloading {spec.name}: {spec.megabytes / 1000:.2f} GB, licence: {spec.licence}, into {root}.", flush=True)
-    try:
-        fetching.fetch(spec.name, kind, arguments, root)
-    except Exception as error:  # the network, the archive and torchvision raise many kinds
-        raise DataError(f"{spec.name} could not be downloaded ({error}). {help_with(spec, root)}") from error
+    with decode.alone(fetching.staging(root, spec.name)):
+        if not absent(spec, data_dir):  # another process may have fetched it while this one waited
+            return
+        decode.require_space(root, 2 * spec.megabytes * 10**6, f"{spec.name} and its archives", "GIFT_DATA")
+        print(
+            f"Downloading {spec.name}: {spec.megabytes / 1000:.2f} GB, licence: {spec.licence}, into {root}.",
+            flush=True,
+        )
+        try:
+            fetching.fetch(spec.name, kind, arguments, root)
+        except Exception as error:  # the network, the archive and torchvision raise many kinds
+            raise DataError(f"{spec.name} could not be downloaded ({error}). {help_with(spec, root)}") from error

@@ -19,10 +19,9 @@ from typing import Any
 
 import numpy as np
 
+from gift_lib.data import tree
 from gift_lib.data.records import Arrays, Records, Rows, from_files
 from gift_lib.errors import DataError
-
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 
 
 class Missing(DataError):
@@ -40,18 +39,21 @@ def spaced(name: str) -> str:
     return name.replace("_", " ")
 
 
-def broken(path: Path, why: object) -> DataError:
-    return DataError(f"{path} is not in its published form ({why}). Delete it and extract the archive again.")
+AGAIN = "Delete it and extract the archive again."
 
 
-def lines(path: Path) -> list[str]:
-    """The lines of a text file that are not empty."""
+def broken(path: Path, why: object, remedy: str = AGAIN) -> DataError:
+    return DataError(f"{path} is not in its published form ({why}). {remedy}")
+
+
+def lines(path: Path, remedy: str = AGAIN) -> list[str]:
+    """The lines of a text file that are not empty, without a byte order mark; `remedy` is said where it has none."""
     try:
-        found = [line.strip() for line in need(path).read_text(encoding="utf-8").splitlines() if line.strip()]
+        found = [line.strip() for line in need(path).read_text(encoding="utf-8-sig").splitlines() if line.strip()]
     except UnicodeDecodeError as error:
-        raise broken(path, error) from error
+        raise broken(path, error, remedy) from error
     if not found:
-        raise broken(path, "it is empty")
+        raise broken(path, "it is empty", remedy)
     return found
 
 
@@ -75,13 +77,7 @@ def same_classes(found: Iterable[str], expected: tuple[str, ...], path: Path) ->
 
 
 def subfolders(path: Path) -> list[str]:
-    return sorted(p.name for p in need(path).iterdir() if p.is_dir() and not p.name.startswith("."))
-
-
-def images_in(folder: Path) -> list[str]:
-    """Paths of the image files below `folder`, relative to it, sorted folder by folder as torchvision does."""
-    found = [p.relative_to(folder) for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES]
-    return [p.as_posix() for p in sorted(found, key=lambda p: (p.parent.as_posix(), p.name))]
+    return tree.subfolders(need(path))
 
 
 # --- one function per data set: (folder, split, classes, folders) -> Records --------------------------------------
@@ -113,7 +109,7 @@ def eurosat(root: Path, split: str, classes: tuple[str, ...], folders: tuple[str
 
 def in_folders(base: Path, names: dict[str, int]) -> Records:
     """Every image of one folder per class, class after class."""
-    return from_files(base, ((f"{f}/{p}", i) for f, i in names.items() for p in images_in(base / f)))
+    return from_files(base, ((f"{f}/{p}", i) for f, i in names.items() for p in tree.images_in(base / f)))
 
 
 def dtd(root: Path, split: str, classes: tuple[str, ...], folders: tuple[str, ...] = ()) -> Records:
@@ -128,8 +124,7 @@ def dtd(root: Path, split: str, classes: tuple[str, ...], folders: tuple[str, ..
 def flowers(root: Path, split: str, classes: tuple[str, ...], folders: tuple[str, ...] = ()) -> Records:
     """Flowers102: setid.mat (trnid, valid, tstid), imagelabels.mat (labels from 1), jpg/image_00001.jpg."""
     key = {"train": "trnid", "val": "valid", "test": "tstid"}[split]
-    ids = np.atleast_1d(matlab(root / "setid.mat", key)).astype(int)
-    labels = np.atleast_1d(matlab(root / "imagelabels.mat", "labels")).astype(int)
+    ids, labels = numbers(root / "setid.mat", key), numbers(root / "imagelabels.mat", "labels")
     if ids.min() < 1 or ids.max() > len(labels):
         raise broken(root / "setid.mat", f"image numbers {ids.min()}..{ids.max()} with {len(labels)} labels")
     return from_files(root, ((f"jpg/image_{i:05d}.jpg", int(labels[i - 1]) - 1) for i in ids))
@@ -161,9 +156,9 @@ def pets(root: Path, split: str, classes: tuple[str, ...], folders: tuple[str, .
 def cars(root: Path, split: str, classes: tuple[str, ...], folders: tuple[str, ...] = ()) -> Records:
     """Stanford Cars: devkit/{cars_meta,cars_train_annos}.mat, cars_test_annos_withlabels.mat, cars_<split>/*.jpg."""
     meta = root / "devkit" / "cars_meta.mat"
-    same_classes((str(c) for c in np.atleast_1d(matlab(meta, "class_names"))), classes, meta)
+    same_classes((str(c) for c in matlab(meta, "class_names")), classes, meta)
     listing = root / {"train": "devkit/cars_train_annos.mat", "test": "cars_test_annos_withlabels.mat"}[split]
-    rows = np.atleast_1d(matlab(listing, "annotations"))
+    rows = matlab(listing, "annotations")
     try:
         samples = [(f"cars_{split}/{r['fname']}", int(r["class"]) - 1) for r in rows]
     except (IndexError, KeyError, ValueError, TypeError) as error:
@@ -277,14 +272,22 @@ def idx(path: Path, dimensions: int) -> np.ndarray:
 
 
 def matlab(path: Path, key: str) -> np.ndarray:
-    """One variable of a MATLAB file, squeezed."""
+    """One variable of a MATLAB file, squeezed to one dimension at least."""
     from scipy.io import loadmat
 
     need(path)
     try:
-        return loadmat(path, squeeze_me=True)[key]
+        return np.atleast_1d(loadmat(path, squeeze_me=True)[key])
     except Exception as error:  # scipy raises many kinds on a damaged file
         raise broken(path, error) from error
+
+
+def numbers(path: Path, key: str) -> np.ndarray:
+    """One variable of a MATLAB file as whole numbers, at least one of them."""
+    found = matlab(path, key)
+    if found.ndim != 1 or not len(found) or found.dtype.kind not in "iuf" or (found != np.floor(found)).any():
+        raise broken(path, f"{key} holds no whole numbers")
+    return found.astype(int)
 
 
 # --- Hugging Face -------------------------------------------------------------------------------------------------

@@ -3,21 +3,35 @@
 import hashlib
 import io
 import os
+import struct
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from torch.utils.data import random_split
 
+from gift_lib.data import tree
 from gift_lib.errors import DataError
 from gift_lib.files import digest
 
 #: Seed and share of the random splits of Caltech101, EuroSAT and SUN397 (GIFT's and ZSCL's released code).
 SPLIT_SEED, TRAIN_SHARE = 42, 0.8
+
+
+#: The formats that Pillow may take a file for, whatever its name says (some .jpg of OxfordPet and SUN397 are others).
+FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "AVIF", "BMP", "DIB", "TIFF", "JPEG2000", "PPM")
+#: What a file that is no picture, or half of one, makes Pillow raise.
+UNDECODABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
+
+
+def why(error: Exception) -> str:
+    return "it is no picture of a known format" if isinstance(error, UnidentifiedImageError) else str(error)
 
 
 @runtime_checkable
@@ -27,10 +41,16 @@ class Pictures(Protocol):
     def __len__(self) -> int: ...
 
     def open(self, i: int) -> Image.Image:
-        """Picture `i`, RGB, decoded; a DataError that names it where it cannot be."""
+        """Picture `i`, RGB, decoded; a DataError that names it where it cannot be.
+
+        What was changed beyond decoding stands in `info["changes"]`, where anything was.
+        """
 
     def name(self, i: int) -> str:
         """What identifies picture `i` within its data set."""
+
+    def mark(self, i: int) -> str:
+        """What tells picture `i` from another of its name, cheaply: a file's length."""
 
 
 @dataclass(frozen=True)
@@ -40,25 +60,44 @@ class Files:
     root: Path
     paths: Sequence[str]  # relative to root, with forward slashes
 
+    #: What to do about a file that is missing or broken.
+    remedy: ClassVar[str] = "Extract the data set's archive again into {root}."
+
     def __len__(self) -> int:
         return len(self.paths)
 
     def open(self, i: int) -> Image.Image:
         path = self.root / self.paths[i]
         try:
-            with Image.open(path) as image:
-                return image.convert("RGB")
+            # Not by its path: Pillow maps a grey TIFF into memory and then mistakes its sides where it turns it.
+            with open(path, "rb") as file, Image.open(file, formats=FORMATS) as image:
+                return self.rgb(image)
         except FileNotFoundError as error:
-            raise DataError(
-                f"{path} is listed but does not exist. Extract the data set's archive again into {self.root}."
-            ) from error
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            raise DataError(
-                f"{path} cannot be decoded ({error}). Delete it and extract the data set's archive again."
-            ) from error
+            raise self._missing(path) from error
+        except UNDECODABLE as error:
+            remedy = self.remedy.format(root=tree.shown(self.root))
+            raise DataError(f"{tree.shown(path)} cannot be decoded ({why(error)}). {remedy}") from error
+
+    def rgb(self, image: Image.Image) -> Image.Image:
+        """The picture in three channels, as torchvision's data sets have it."""
+        return image.convert("RGB")
 
     def name(self, i: int) -> str:
         return self.paths[i]
+
+    def mark(self, i: int) -> str:
+        return str(self.stat(i).st_size)
+
+    def stat(self, i: int) -> os.stat_result:
+        path = self.root / self.paths[i]
+        try:
+            return path.stat()
+        except OSError as error:
+            raise self._missing(path) from error
+
+    def _missing(self, path: Path) -> DataError:
+        remedy = self.remedy.format(root=tree.shown(self.root))
+        return DataError(f"{tree.shown(path)} is listed but does not exist. {remedy}")
 
 
 @dataclass(frozen=True)
@@ -77,6 +116,9 @@ class Arrays:
     def name(self, i: int) -> str:
         return f"{self.origin}#{i}"
 
+    def mark(self, i: int) -> str:
+        return f"{zlib.crc32(np.ascontiguousarray(self.pixels[i])):08x}"
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -92,15 +134,21 @@ class Rows:
     def open(self, i: int) -> Image.Image:
         try:
             cell = self.table[i][self.column]  # {"bytes": ..., "path": ...}
-            with Image.open(io.BytesIO(cell["bytes"]) if cell["bytes"] else cell["path"]) as image:
+            where = io.BytesIO(cell["bytes"]) if cell["bytes"] else cell["path"]
+            with Image.open(where, formats=FORMATS) as image:
                 return image.convert("RGB")
-        except (OSError, SyntaxError, ValueError, AttributeError, Image.DecompressionBombError) as error:
+        except (*UNDECODABLE, AttributeError) as error:
             raise DataError(
-                f"row {i} of {self.origin} cannot be decoded ({error}). Delete the downloaded copy and prepare again."
+                f"row {i} of {self.origin} cannot be decoded ({why(error)}). "
+                "Delete the downloaded copy and prepare again."
             ) from error
 
     def name(self, i: int) -> str:
         return f"{self.origin}#{i}"
+
+    def mark(self, i: int) -> str:
+        """Nothing: the address, with its revision, names the pictures."""
+        return ""
 
 
 @dataclass(frozen=True)
@@ -119,6 +167,9 @@ class Subset:
     def name(self, i: int) -> str:
         return self.pictures.name(self.index[i])
 
+    def mark(self, i: int) -> str:
+        return self.pictures.mark(self.index[i])
+
 
 @dataclass(frozen=True)
 class Records:
@@ -133,12 +184,13 @@ class Records:
     def subset(self, index: Sequence[int]) -> "Records":
         return Records(Subset(self.pictures, index), [self.labels[i] for i in index])
 
-    @property
+    @cached_property
     def digest(self) -> str:
-        """16 hex digits of names and labels in order: which pictures are in the split."""
+        """16 hex digits of names, lengths of files and labels, in order: which pictures are in the split."""
         sha = hashlib.sha256()
         for i, label in enumerate(self.labels):
-            sha.update(f"{self.pictures.name(i)}\t{label}\n".encode())
+            line = f"{self.pictures.name(i)}\t{self.pictures.mark(i)}\t{label}\n"
+            sha.update(line.encode("utf-8", "surrogateescape"))
         return sha.hexdigest()[:16]
 
 
@@ -149,6 +201,14 @@ def from_files(root: str | os.PathLike, samples: Iterable[tuple[str, int]]) -> R
         paths.append(path)
         labels.append(label)
     return Records(Files(Path(root), paths), labels)
+
+
+def origin_of(records: Records) -> str:
+    """The hub repository or folder that the pictures are rows of; '' for files of one's own disk."""
+    pictures = records.pictures
+    while isinstance(pictures, Subset):
+        pictures = pictures.pictures
+    return pictures.origin if isinstance(pictures, Rows) else ""
 
 
 def split_indices(n: int) -> dict[str, list[int]]:

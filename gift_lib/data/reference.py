@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 from open_clip.zero_shot_metadata import IMAGENET_CLASSNAMES
 
-from gift_lib.data import cache, readers
+from gift_lib.data import cache, decode, readers, tree
 from gift_lib.data.mtil import SIZE, data_root
 from gift_lib.data.records import from_files
 from gift_lib.errors import DataError
@@ -26,11 +26,8 @@ def reference_images(
     """`n` pictures drawn from the folder `reference` (ImageNet's train folder, or any tree of images)."""
     _, chosen = _chosen(n, seed, data_dir)
     found = from_files(data_root(data_dir) / "reference", ((path, 0) for path in chosen))
-    folder = cache.images_root(cache_dir) / "reference" / f"{found.digest}-{size}"
-    if not cache.stored(folder):
-        cache.announce(found, folder, size, progress=progress)
-        cache.build(found, folder, size, progress=progress)
-    return cache.Stored(folder).open().images
+    folder = cache.images_root(cache_dir) / "reference" / f"{found.digest}-{size}-v{cache.VERSION}"
+    return decode.once(folder, lambda: found, size, progress=progress).open(lambda: found).images
 
 
 def reference_prompts(n: int, seed: int, data_dir: str | os.PathLike | None = None) -> list[str]:
@@ -58,7 +55,7 @@ def reference_prompts(n: int, seed: int, data_dir: str | os.PathLike | None = No
 def _chosen(n: int, seed: int, data_dir: str | os.PathLike | None) -> tuple[list[str], list[str]]:
     """All reference pictures and the `n` drawn ones, by their paths in the folder `reference`."""
     root = data_root(data_dir) / "reference"
-    paths = readers.images_in(root) if root.is_dir() else []
+    paths = tree.images_in(root) if root.is_dir() else []
     if len(paths) < n:
         raise DataError(
             f"{root} has {len(paths)} images but this method's reference set needs {n}. "
@@ -75,5 +72,5 @@ def reference_captions(n: int, seed: int, data_dir: str | os.PathLike | None = N
             f"{path} does not exist. Put any list of captions there, one a line; ZSCL took the 15.8K of the validation "
             "part of Conceptual Captions (https://ai.google.com/research/ConceptualCaptions/download)."
         )
-    captions = [line.split("\t")[0] for line in readers.lines(path)]
+    captions = [line.split("\t")[0] for line in readers.lines(path, "Save it as text in UTF-8, one caption a line.")]
     return random.Random(seed).sample(captions, min(n, len(captions)))

@@ -1,10 +1,13 @@
 """From decoded uint8 images to what CLIP's image tower reads, a batch at a time."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int64, UInt8
+from PIL import Image
 from torch import Tensor
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.functional import center_crop, resize
@@ -35,7 +38,7 @@ class Preprocess:
 
     def eval(self, pixels: UInt8[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 s s"]:
         """Resize the shorter side to `size` (bicubic, antialiased), crop the centre, normalise."""
-        return self._normalise(self.square(pixels).float())
+        return self.normalise(self.square(pixels).float())
 
     def square(self, pixels: UInt8[Tensor, "b 3 h w"]) -> UInt8[Tensor, "b 3 s s"]:
         """`eval` before normalisation; a picture of the right size stays as it is."""
@@ -51,35 +54,57 @@ class Preprocess:
         Each image has its own crop. All randomness comes from the CPU `generator`, a fixed amount per
         image, so the crops depend neither on the device nor on the images' shapes.
         """
+        return self.normalise(self.cut(pixels, crop_numbers(len(pixels), generator)))
+
+    def cut(self, pixels: UInt8[Tensor, "b 3 h w"], u: Float[Tensor, "b k 2"]) -> Float[Tensor, "b 3 s s"]:
+        """`train` before normalisation, in 0..255: the crops that the uniform numbers `u` decide."""
         _check(pixels)
-        top, left, height, width = crops(len(pixels), pixels.shape[-2], pixels.shape[-1], generator)
+        top, left, height, width = boxes(u, pixels.shape[-2], pixels.shape[-1])
         rows = resize_matrices(top, height, pixels.shape[-2], self.size).to(pixels.device)
         columns = resize_matrices(left, width, pixels.shape[-1], self.size).to(pixels.device)
         resized = rows[:, None] @ pixels.float() @ columns[:, None].transpose(-1, -2)
-        return self._normalise(resized.clamp_(0, 255))
+        return resized.clamp_(0, 255)
 
-    def _normalise(self, x: Float[Tensor, "b 3 s s"]) -> Float[Tensor, "b 3 s s"]:
+    def cut_one(self, image: Image.Image, box: Sequence[int]) -> UInt8[np.ndarray, "s s 3"]:
+        """The crop (top, left, height, width) of a decoded picture as Pillow makes it: to the bit the published one."""
+        top, left, height, width = box
+        crop = image.crop((left, top, left + width, top + height))
+        return np.asarray(crop.resize((self.size, self.size), Image.Resampling.BICUBIC))
+
+    def normalise(self, x: Float[Tensor, "b 3 s s"]) -> Float[Tensor, "b 3 s s"]:
         mean, std = (torch.tensor(v, device=x.device).view(1, 3, 1, 1) * 255 for v in (self.mean, self.std))
         return (x - mean) / std
 
 
-def crops(
-    n: int, h: int, w: int, generator: torch.Generator
-) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"], Float[Tensor, " n"], Float[Tensor, " n"]]:
-    """(top, left, height, width) in whole pixels of `n` random crops, drawn as torchvision draws them.
+Boxes = tuple[Float[Tensor, " n"], Float[Tensor, " n"], Float[Tensor, " n"], Float[Tensor, " n"]]
+
+
+def crops(n: int, h: int, w: int, generator: torch.Generator) -> Boxes:
+    """(top, left, height, width) in whole pixels of `n` random crops, drawn as torchvision draws them."""
+    return boxes(crop_numbers(n, generator), h, w)
+
+
+def crop_numbers(n: int, generator: torch.Generator) -> Float[Tensor, "n k 2"]:
+    """Uniform numbers that decide `n` crops, as many for a picture of any shape."""
+    return torch.rand(n, TRIES + 2, 2, generator=generator, dtype=torch.float64)
+
+
+def boxes(u: Float[Tensor, "n k 2"], h: int | Int64[Tensor, " n"], w: int | Int64[Tensor, " n"]) -> Boxes:
+    """(top, left, height, width) of the crops of pictures of h x w pixels, all of one size or each of its own.
 
     Of ten candidates (area uniform, log of the ratio uniform) the first that fits; where none fits,
     the largest central crop whose ratio is allowed.
     """
-    u = torch.rand(n, TRIES + 2, 2, generator=generator, dtype=torch.float64)
+    h, w = (torch.as_tensor(v, dtype=torch.float64).reshape(-1, 1) for v in (h, w))
     area = h * w * (SCALE[0] + (SCALE[1] - SCALE[0]) * u[:, :TRIES, 0])
     low, high = math.log(RATIO[0]), math.log(RATIO[1])
     ratio = torch.exp(low + (high - low) * u[:, :TRIES, 1])
     widths, heights = (area * ratio).sqrt().round(), (area / ratio).sqrt().round()
     fits = (widths <= w) & (heights <= h) & (widths >= 1) & (heights >= 1)
     some, first = fits.any(dim=1), fits.int().argmax(dim=1, keepdim=True)
-    width = torch.where(some, widths.gather(1, first)[:, 0], float(min(w, round(h * RATIO[1]))))
-    height = torch.where(some, heights.gather(1, first)[:, 0], float(min(h, round(w / RATIO[0]))))
+    h, w = h[:, 0], w[:, 0]
+    width = torch.where(some, widths.gather(1, first)[:, 0], torch.minimum(w, (h * RATIO[1]).round()))
+    height = torch.where(some, heights.gather(1, first)[:, 0], torch.minimum(h, (w / RATIO[0]).round()))
     top = torch.where(some, (u[:, TRIES, 0] * (h - height + 1)).floor(), ((h - height) / 2).floor())
     left = torch.where(some, (u[:, TRIES, 1] * (w - width + 1)).floor(), ((w - width) / 2).floor())
     return tuple(v.float() for v in (top, left, height, width))

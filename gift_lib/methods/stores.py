@@ -1,10 +1,10 @@
 """Views of image stores: some images of one, and several as one."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-import torch.nn.functional as F
-from jaxtyping import Int64, UInt8
+from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
 from gift_lib.data.transforms import Preprocess
@@ -30,7 +30,7 @@ class Concatenated:
     """The images of several stores, one after the other, each as the square that the eval transform makes of it.
 
     Stores may hold pictures of different sizes; squares of the model's own size are left as they are. Training
-    crops are cut from the whole pictures.
+    crops are cut from the originals.
     """
 
     parts: tuple[Images, ...]
@@ -44,19 +44,19 @@ class Concatenated:
         rows = torch.cat([self.preprocess.square(part.batch(own)) for part, own, _ in groups])
         return rows[torch.cat([here for _, _, here in groups]).argsort()]
 
-    @property
-    def uniform(self) -> bool:
-        """Whether no part has more of its pictures to show than `batch` does."""
-        return not any(hasattr(p, "whole") for p in self.parts)
-
-    def whole(self, index: Int64[Tensor, " b"]) -> tuple[UInt8[Tensor, "b 3 h w"], Int64[Tensor, "b 2"]]:
-        """The whole pictures at their parts' sizes, padded at the lower right to one, and their (height, width)."""
+    def cut(
+        self, index: Int64[Tensor, " b"], u: Float[Tensor, "b k 2"], preprocess: Preprocess, device: Any = "cpu"
+    ) -> Float[Tensor, "b 3 s s"]:
+        """The crops that the uniform numbers `u` decide, in 0..255, as each part cuts them."""
+        if not any(hasattr(part, "cut") for part in self.parts):
+            return preprocess.cut(self.batch(index).to(device), u)
         groups = self._by_part(index)
-        found = [part.whole(own) if hasattr(part, "whole") else _all_of(part.batch(own)) for part, own, _ in groups]
-        h, w = torch.cat([shapes for _, shapes in found]).max(dim=0).values.tolist()
-        padded = [F.pad(pixels, (0, w - pixels.shape[3], 0, h - pixels.shape[2])) for pixels, _ in found]
-        order = torch.cat([here for _, _, here in groups]).argsort()
-        return torch.cat(padded)[order], torch.cat([shapes for _, shapes in found])[order]
+        rows = [
+            part.cut(own, u[here], preprocess, device)
+            if hasattr(part, "cut") else preprocess.cut(part.batch(own).to(device), u[here])
+            for part, own, here in groups
+        ]  # fmt: skip
+        return torch.cat(rows)[torch.cat([here for _, _, here in groups]).argsort()]
 
     def _by_part(self, index: Int64[Tensor, " b"]) -> list[tuple[Images, Int64[Tensor, " k"], Int64[Tensor, " k"]]]:
         """Each part that is asked for, its own indices, and where in `index` they stand."""
@@ -65,7 +65,3 @@ class Concatenated:
         places = [(self.parts[k], int(ends[k]) - len(self.parts[k]), (part == k).nonzero()[:, 0])
                   for k in part.unique().tolist()]  # fmt: skip
         return [(p, index[here] - first, here) for p, first, here in places]
-
-
-def _all_of(pixels: UInt8[Tensor, "b 3 h w"]) -> tuple[UInt8[Tensor, "b 3 h w"], Int64[Tensor, "b 2"]]:
-    return pixels, torch.tensor([pixels.shape[2:]] * len(pixels))

@@ -84,11 +84,14 @@ def _device(name: str, gpus: int, local: bool) -> str:
 
 
 @functools.cache
-def _identity(method: str, scale: str, model: str, pipeline: str, source: str) -> Mapping[str, Any]:
+def _identity(
+    method: str, scale: str, model: str, pipeline: str, source: str, order: str, tasks: tuple[str, ...]
+) -> Mapping[str, Any]:
     """Hashes of world and weights depend on these alone; reading weights once per batch is enough."""
     from gift_lib.training import identity_of
 
-    return identity_of(experiment(scale, method=method, model=model, pipeline=pipeline, synthetic_source=source))
+    settings = {"method": method, "model": model, "pipeline": pipeline, "order": order, "tasks": tasks}
+    return identity_of(experiment(scale, synthetic_source=source, **settings))
 
 
 def identity(e: Experiment) -> Mapping[str, Any]:
@@ -97,7 +100,9 @@ def identity(e: Experiment) -> Mapping[str, Any]:
 
     if e.synthetic_source == "real" and not data.has_real_pictures(e):
         raise DataError(f"at scale {e.scale} nobody has a real picture of every prompt.")
-    return _identity(e.method, e.scale, e.model, e.pipeline, e.synthetic_source)
+    drawn = e.scale == "mini"  # its data are one world, whatever the tasks
+    order, tasks = ("I", ()) if drawn else (e.order, e.tasks)
+    return _identity(e.method, e.scale, e.model, e.pipeline, e.synthetic_source, order, tasks)
 
 
 def plan(name: str, scale: str, seeds: str, folder: str | Path) -> dict[str, Experiment]:
@@ -177,7 +182,7 @@ def to_do(planned: Mapping[str, Experiment], folder: str | Path, scale: str) -> 
 
     A broken record gets another name: the engine would take its file for the record and have nothing to do.
     """
-    places = {stem: Path(folder) / scale / f"{stem}.json" for stem in planned}
+    places = {stem: expanded(folder) / scale / f"{stem}.json" for stem in planned}
     stems = [stem for stem, place in places.items() if not is_record(place)]
     for place in (places[stem] for stem in stems):
         if place.exists():
@@ -310,11 +315,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("what", help="for pictures, a run's parameters as JSON; for status, names of sweeps, or all")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--gpus", type=at_least(0), default=0)
-    parser.add_argument("--output", type=Path, help="the file that the job is to leave")
+    parser.add_argument("--output", type=expanded, help="the file that the job is to leave")
     parser.add_argument("--scale", default="mini")
     parser.add_argument("--seeds", default="")
-    parser.add_argument("--results", type=Path, default=sweeps.RESULTS)
-    parser.add_argument("--runs", type=Path, default=Path("runs"))
+    parser.add_argument("--results", type=expanded, default=sweeps.RESULTS)
+    parser.add_argument("--runs", type=expanded, default=Path("runs"))
     parser.add_argument("--jobs", type=at_least(1), default=2)
     args = parser.parse_args(arguments)
     try:

@@ -19,11 +19,14 @@ from pathlib import Path
 
 import torch
 from huggingface_hub import try_to_load_from_cache
+from torchvision.transforms.functional import to_pil_image
 
 from gift_lib import data, generate, methods, results
 from gift_lib.clip import load
 from gift_lib.config import SCALES, Experiment, experiment
-from gift_lib.data.cache import CachedImages, Cost, duration
+from gift_lib.data import decode
+from gift_lib.data.decode import Cost, duration
+from gift_lib.data.records import from_files
 from gift_lib.device import ahead
 from gift_lib.errors import ConfigError, GiftError
 from gift_lib.evaluation import accuracy
@@ -200,10 +203,12 @@ def noise(n: int, size: int) -> torch.Tensor:
 
 
 def noise_on_disk(folder: Path, n: int, size: int) -> Images:
-    """`n` pictures of an ordinary shape, as the cache of decoded images keeps them."""
-    h, w = size, size * 4 // 3
-    (make_folder(folder) / "00000.bin").write_bytes(noise(n, max(h, w))[:, :, :h].contiguous().numpy().tobytes())
-    return CachedImages(folder, torch.tensor([[h, w]] * n), size, native=False)
+    """`n` photographs of an ordinary size in files, decoded as real ones are; crops are cut from the files."""
+    place = make_folder(folder / "originals")
+    for i, pixels in enumerate(noise(n, 64)):
+        to_pil_image(pixels).resize((512, 384)).save(place / f"{i}.jpg", quality=90)
+    found = from_files(place, ((f"{i}.jpg", 0) for i in range(n)))
+    return decode.once(folder / "decoded", lambda: found, size, progress=False).open(lambda: found).images
 
 
 def _steps(method: Method, task: Task, synthetic: SyntheticSet, n: int) -> float:

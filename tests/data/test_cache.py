@@ -1,23 +1,25 @@
 """The cache of decoded images: equal to the published transforms, whole or absent, resumed, verified."""
 
 import dataclasses
-import math
 import os
 import signal
 import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
-from layouts import picture, save
+from layouts import save
 from PIL import Image
 from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resize
 
-from gift_lib.data import cache
-from gift_lib.data.cache import CachedImages, Cost, Stored, build, decoded, estimate, train_view
+from gift_lib.data import cache, decode
+from gift_lib.data.cache import Stored, train_view
+from gift_lib.data.decode import Cost, build, estimate
 from gift_lib.data.records import Arrays, Records, from_files
-from gift_lib.data.transforms import RATIO, SCALE, Preprocess
+from gift_lib.data.transforms import Preprocess, crops
 from gift_lib.errors import DataError
 from gift_lib.methods.stores import Concatenated
 from gift_lib.tasks import TensorImages
@@ -58,66 +60,48 @@ def test_eval_view_is_the_published_transform_to_the_bit(store, records):
     assert split.labels.tolist() == list(records.labels)
 
 
-@pytest.mark.parametrize("size", [(300, 48), (48, 301), (79, 48), (77, 48), (500, 48), (48, 95)])
-def test_ends_that_are_left_out_are_out_of_reach(size, tmp_path):
-    """Crops of the whole picture never touch what the cache cuts off, and the eval crop is the same."""
-    image = picture(1, size)
-    cut = cache.without_ends(image)
-    longest, shortest = max(cut.size), min(cut.size)
-    assert shortest == 48 and longest <= math.ceil(1.6 * 48) + 4
-    crop = CenterCrop(48)
-    assert crop(image).tobytes() == crop(cut).tobytes()
-    preprocess = Preprocess(32)
-    for seed in range(5):
-        whole, short = (
-            train_view(_one(i, tmp_path), torch.tensor([0]), preprocess, torch.Generator().manual_seed(seed))
-            for i in (image, cut)
-        )
-        assert torch.allclose(whole, short, atol=1e-5)
-
-
-def _one(image: Image.Image, tmp_path) -> CachedImages:
-    """A store of one picture as it is."""
-    folder = tmp_path / f"{image.width}x{image.height}"
-    pixels = np.asarray(image)
-    folder.mkdir(exist_ok=True)
-    (folder / "00000.bin").write_bytes(pixels.tobytes())
-    return CachedImages(folder, torch.tensor([pixels.shape[:2]]), min(image.size), native=False)
-
-
-def test_no_crop_fits_where_ends_are_cut():
-    """The bound 1.6: even the smallest area with the widest ratio is higher than the picture."""
-    for short in range(13, 400):
-        area = SCALE[0] * short * math.ceil(cache.LONGEST * short)
-        assert round(math.sqrt(area / RATIO[1])) > short
-
-
-def test_train_view_is_the_crop_of_the_stored_picture(store):
-    """Against cropping and resizing one picture after the other with torchvision, from the same boxes."""
+def test_training_crops_are_the_published_transform_of_the_original_to_the_bit(store, records):
+    """torchvision's own resized crop of the decoded file, from the same boxes: cut once, resampled once."""
     from torchvision.transforms.functional import resized_crop
 
-    from gift_lib.data.transforms import crops
-
-    images, preprocess = store.open().images, Preprocess(SIZE, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+    preprocess = Preprocess(SIZE, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
     index = torch.tensor([0, 3, 7, 4, 0])
-    ours = train_view(images, index, preprocess, torch.Generator().manual_seed(3))
-    generator = torch.Generator().manual_seed(3)
-    for row, i in zip(ours, index, strict=True):
-        pixels, shape = images.whole(i[None])
-        box = [int(v) for v in crops(1, *shape[0].tolist(), generator)]
-        expected = resized_crop(pixels.float(), *box, [SIZE, SIZE], InterpolationMode.BICUBIC, antialias=True)
-        assert (row * 255 - expected[0].clamp(0, 255)).abs().max() < 1e-2
+    ours = train_view(store.open(lambda: records).images, index, preprocess, _generator())
+    generator = _generator()
+    for row, i in zip(ours, index.tolist(), strict=True):
+        image = records.pictures.open(i)
+        box = [int(v) for v in crops(1, image.height, image.width, generator)]
+        expected = resized_crop(image, *box, [SIZE, SIZE], InterpolationMode.BICUBIC)
+        assert torch.equal((row * 255).round(), torch.from_numpy(np.array(expected)).permute(2, 0, 1).float())
 
 
-def test_train_view_stays_near_the_crop_of_the_original(tmp_path):
-    """Resizing first costs little: the crop from the cache against the same share of the original picture."""
-    image = picture(5, (600, 450))
-    small = Image.fromarray(decoded(image, 224, native=False))
-    views = [
-        train_view(_one(i, tmp_path), torch.tensor([0]), Preprocess(224, (0.0,) * 3, (1.0,) * 3), _generator())
-        for i in (image, small)
-    ]
-    assert (views[0] - views[1]).abs().mean() * 255 < 1.0
+def test_crops_reach_the_ends_of_long_pictures(tmp_path):
+    """A picture whose ends differ from its centre: the square of the eval view has no grey, some crop has."""
+    save(tmp_path / "raw" / "x.png", 0, (80, 60))
+    image = Image.open(tmp_path / "raw" / "x.png").convert("RGB")
+    image.paste((0, 0, 0), (10, 0, 70, 60))
+    image.save(tmp_path / "raw" / "x.png")
+    found = from_files(tmp_path / "raw", [("x.png", 0)])
+    images = build(found, tmp_path / "c", 60, progress=False).open(lambda: found).images
+    assert not images.batch(torch.tensor([0])).any()
+    views = train_view(images, torch.tensor([0] * 8), Preprocess(60, (0.0,) * 3, (1.0,) * 3), _generator())
+    assert (views.amax(dim=(1, 2, 3)) > 0).all()
+
+
+def test_no_original_no_crop_and_another_one_is_noticed(store, records, tmp_path):
+    one, preprocess = torch.tensor([7]), Preprocess(SIZE)
+    with pytest.raises(DataError, match="opened without its original pictures"):
+        train_view(store.open().images, one, preprocess, _generator())
+    with pytest.raises(DataError, match="decoded from other pictures"):
+        train_view(store.open(lambda: records.subset([0])).images, one, preprocess, _generator())
+    images = store.open(lambda: records).images
+    train_view(images, one, preprocess, _generator())
+    save(tmp_path / "raw" / "7.png", 7, (33, 44))
+    with pytest.raises(DataError, match=r"original 7\.png is another picture now \(33 x 44\).*clear set"):
+        train_view(images, one, preprocess, _generator())
+    (tmp_path / "raw" / "7.png").unlink()
+    with pytest.raises(DataError, match=r"7\.png is listed but does not exist"):
+        train_view(images, one, preprocess, _generator())
 
 
 def _generator() -> torch.Generator:
@@ -143,11 +127,12 @@ def test_small_pictures_keep_their_size(tmp_path):
     assert torch.equal(a, b)
 
 
-def test_several_stores_as_one_are_cropped_as_each_alone(store, tmp_path):
-    """Joint training: whole pictures, not their centre squares, whatever the sizes of the parts."""
+def test_several_stores_as_one_are_cropped_as_each_alone(store, records, tmp_path):
+    """Joint training: crops of the originals, not of their centre squares, whatever the sizes of the parts."""
     pixels = np.random.default_rng(0).integers(0, 256, (5, 28, 28), dtype=np.uint8)
-    build(Records(Arrays("digits", pixels), [0, 1, 0, 1, 0]), tmp_path / "d" / "x", 224, native=True, progress=False)
-    large, small = store.open().images, Stored(tmp_path / "d" / "x").open().images
+    digits = Records(Arrays("digits", pixels), [0, 1, 0, 1, 0])
+    small = build(digits, tmp_path / "d" / "x", 224, native=True, progress=False).open().images
+    large = store.open(lambda: records).images
     memory = TensorImages(torch.randint(0, 256, (3, 3, 20, 30), dtype=torch.uint8))
     both, where = Concatenated((large, small, memory), Preprocess(SIZE)), torch.tensor([9, 3, 14, 0, 8, 15, 3])
     ours, generator = train_view(both, where, Preprocess(SIZE), _generator()), _generator()
@@ -156,12 +141,6 @@ def test_several_stores_as_one_are_cropped_as_each_alone(store, tmp_path):
         alone = train_view(part, torch.tensor([k]), Preprocess(SIZE), generator)[0]
         torch.testing.assert_close(row, alone, rtol=1e-4, atol=1e-4)
     assert torch.equal(both.batch(where[:1]), Preprocess(SIZE).square(small.batch(torch.tensor([1]))))
-
-
-def test_whole_pads_with_zeros(store):
-    pixels, shapes = store.open().images.whole(torch.tensor([0, 1]))
-    assert pixels.shape == (2, 3, 72, 72) and shapes.tolist() == [[48, 72], [72, 48]]
-    assert not pixels[0, :, 48:].any() and not pixels[1, :, :, 48:].any()
 
 
 # --- whole or absent ----------------------------------------------------------------------------------------------
@@ -195,8 +174,8 @@ def test_goes_on_after_a_picture_that_cannot_be_decoded(store, records, tmp_path
     assert cache.stored(tmp_path / "other") is None
     broken.write_bytes(whole)
     opened = []
-    inner = cache._decoder
-    monkeypatch.setattr(cache, "_decoder", lambda *a: lambda i: opened.append(i) or inner(*a)(i))
+    inner = decode._decoder
+    monkeypatch.setattr(decode, "_decoder", lambda *a: lambda i: opened.append(i) or inner(*a)(i))
     build(records, tmp_path / "other", SIZE, progress=False)
     assert sorted(opened) == [6, 7]
     assert contents(tmp_path / "other") == contents(store.folder)
@@ -209,8 +188,11 @@ def test_other_size_or_pictures_start_afresh(store, records, tmp_path):
     (folder / "00000.bin").write_bytes(b"of something else")
     build(records, folder, SIZE, progress=False)
     assert contents(folder) == contents(store.folder)
-    build(records.subset([0, 1]), folder, SIZE, progress=False)
-    assert len(Stored(folder).open()) == 2
+    with pytest.raises(DataError, match="decoded from other pictures than those that are here now"):
+        build(records.subset([0, 1]), folder, SIZE, progress=False)
+    with pytest.raises(DataError, match="its size is not what is asked for"):
+        build(records, folder, SIZE - 1, progress=False)
+    assert contents(folder) == contents(store.folder), "a finished split is never emptied"
 
 
 def test_killed_and_resumed_gives_the_same_bytes(tmp_path, small_shards):
@@ -229,21 +211,114 @@ def test_killed_and_resumed_gives_the_same_bytes(tmp_path, small_shards):
     assert contents(tmp_path / "cache") == contents(tmp_path / "whole")
 
 
-def _forked(work) -> int:
-    """The process id of a child that decodes slowly and never returns here."""
+def _forked(work, slow: float = 0.01) -> int:
+    """The process id of a child that decodes slowly and never returns here; its exit code says whether it failed."""
     with warnings.catch_warnings():
         warnings.simplefilter(
             "ignore", DeprecationWarning
         )  # newer Pythons warn of threads; the child uses none of them
         child = os.fork()
     if child == 0:
-        inner = cache.decoded
-        cache.decoded = lambda *a: time.sleep(0.01) or inner(*a)
+        inner = decode.decoded
+        decode.decoded = lambda *a: time.sleep(slow) or inner(*a)
         try:
             work()
-        finally:
             os._exit(0)
+        finally:
+            os._exit(1)
     return child
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_of_several_processes_one_decodes(late, tmp_path, small_shards):
+    """Two at once, and one that comes when all is done: one decodes, the others wait and read the same bytes."""
+    records = many(tmp_path, 9)
+    build(records, tmp_path / "whole", SIZE, progress=False)
+    assert race(records, tmp_path / "cache" / "train", 2, 0.5 * late) == [0, 0]
+    assert contents(tmp_path / "cache" / "train") == contents(tmp_path / "whole")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("processes", [2, 4])
+def test_ten_races_to_decode_one_split(processes, tmp_path, small_shards):
+    records = many(tmp_path, 12)
+    build(records, tmp_path / "whole", SIZE, progress=False)
+    for k in range(10):
+        folder = tmp_path / "cache" / f"train-{k}"
+        assert race(records, folder, processes) == [0] * processes
+        assert contents(folder) == contents(tmp_path / "whole")
+
+
+@pytest.mark.slow
+def test_thirty_kills_of_decoding_and_the_same_bytes(tmp_path, small_shards):
+    """Each time a child is killed at another moment; the next goes on; what comes out is what one whole run gives."""
+    records, moments = many(tmp_path, 90), np.random.default_rng(0)
+    build(records, tmp_path / "whole", SIZE, progress=False)
+    folder, kills, rounds = tmp_path / "cache" / "train", 0, 0
+    while kills < 30:
+        child = _forked(partial(decode.once, folder, lambda: records, SIZE, workers=1, progress=False))
+        time.sleep(moments.uniform(0.02, 0.25))
+        os.kill(child, signal.SIGKILL)
+        kills += os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+        if cache.stored(folder):
+            rounds += 1
+            assert contents(folder) == contents(tmp_path / "whole")
+            cache.stored(folder).verify()
+            folder = tmp_path / "cache" / f"train-{rounds}"
+    decode.once(folder, lambda: records, SIZE, progress=False).verify()
+    assert contents(folder) == contents(tmp_path / "whole") and kills == 30
+
+
+def many(tmp_path, n):
+    for i in range(n):
+        save(tmp_path / "raw" / f"{i:02d}.jpg", i, (60, 50))
+    return from_files(tmp_path / "raw", ((f"{i:02d}.jpg", i % 2) for i in range(n)))
+
+
+def race(records, folder, processes: int, apart: float = 0.0) -> list[int]:
+    """Exit codes of processes that open one split: each decodes it or waits, and reads every picture many times."""
+    children = []
+    for _ in range(processes):
+        children.append(_forked(lambda: _reads(records, folder), slow=0.002))
+        time.sleep(apart)
+    return [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+
+
+def _reads(records, folder) -> None:
+    store = decode.once(folder, lambda: records, SIZE, workers=1, progress=False)
+    for _ in range(20):
+        store.verify()
+        assert store.open().images.batch(torch.arange(len(records))).shape[1:] == (3, SIZE, SIZE)
+
+
+def test_a_drive_without_locks_is_a_warning(records, tmp_path, monkeypatch, caplog):
+    def refuse(*_):
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(decode, "locks", refuse)
+    assert len(decode.once(tmp_path / "c", lambda: records, SIZE, progress=False).open()) == len(SHAPES)
+    assert "start no second process" in caplog.text
+
+
+def test_a_lock_file_that_was_removed_meanwhile_locks_nobody_out(records, tmp_path):
+    with ThreadPoolExecutor(1) as other, decode.alone(tmp_path / "set" / "train"):
+        late = other.submit(decode.once, tmp_path / "set" / "train", lambda: records, SIZE, progress=False)
+        time.sleep(0.2)
+        decode.lock_of(tmp_path / "set" / "train").unlink()
+    assert len(late.result(timeout=60).open()) == len(SHAPES)
+    assert decode.lock_of(tmp_path / "set" / "train").exists()
+
+
+@pytest.mark.parametrize("shard", [0, 2])
+def test_a_flipped_byte_is_noticed_when_its_shard_is_first_read(store, shard):
+    path = store.folder / f"{shard:05d}.bin"
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    images = store.open().images
+    assert images.batch(torch.tensor([3])).shape == (1, 3, SIZE, SIZE), "other shards are whole"
+    with pytest.raises(DataError, match=rf"{shard:05d}\.bin does not have its digest.*clear set"):
+        images.batch(torch.tensor([3 * shard]))
 
 
 def test_open_finds_what_is_missing_or_cut_short(store):
@@ -276,7 +351,7 @@ def test_verify_finds_swapped_shards_of_one_length(tmp_path, small_shards):
 
 
 def test_another_version_is_refused(store, monkeypatch):
-    monkeypatch.setattr(cache, "CACHE_VERSION", cache.CACHE_VERSION + 1)
+    monkeypatch.setattr(cache, "VERSION", cache.VERSION + 1)
     with pytest.raises(DataError, match="another version"):
         Stored(store.folder).open()
 
@@ -303,12 +378,12 @@ def test_estimate_matches_what_is_written(store, records):
 def test_cost_reads_and_adds():
     total = Cost(10, 2_000_000_000, 30.0) + Cost(5, 500_000_000, 90.0)
     assert str(total) == "15 images, 2.50 GB on disk, about 2 min"
-    assert [cache.duration(s) for s in (5, 600, 7200)] == ["5 s", "10 min", "2.0 h"]
+    assert [decode.duration(s) for s in (5, 600, 7200)] == ["5 s", "10 min", "2.0 h"]
 
 
 def test_too_little_space_is_said_before_anything_is_written(tmp_path):
     with pytest.raises(DataError, match="GIFT_CACHE"):
-        cache.require_space(tmp_path, 10**18)
+        decode.require_space(tmp_path, 10**18)
 
 
 def test_listing_and_clear(store, tmp_path):

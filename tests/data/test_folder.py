@@ -61,7 +61,7 @@ def test_a_replaced_picture_is_decoded_again(birds):
 
 
 def test_published_validation_folder(birds):
-    with pytest.raises(DataError, match="val does not exist"):
+    with pytest.raises(DataError, match="no folder `val`"):
         make(birds).val  # noqa: B018
     save(birds / "val" / "robin" / "0.jpg", 1)
     assert make(birds).val.labels.tolist() == [1]
@@ -78,9 +78,10 @@ def test_no_validation_in_a_random_split(tmp_path):
     ("rows", "message"),
     [
         (("one",), "1 lines for 2 class folders"),
-        (("robin\tA", "sparrow\tB"), "no line for the folder 'house_sparrow'"),
+        (("robin\tA",), "no line for the folder 'house_sparrow'"),
+        (("robin\tA", "sparrow\tB"), "'sparrow<TAB>B' names no folder"),
         (("same", "same"), "two classes one name"),
-        (("a\tb\tc", "d"), "2 lines for 2"),
+        (("a\tb\tc", "d"), "'d' has no tab"),
     ],
 )
 def test_names_that_do_not_fit(birds, rows, message):
@@ -120,7 +121,7 @@ def test_train_and_val_alone_are_no_classes(birds):
     (birds / "test").rename(birds / "val")
     task = make(birds)
     assert task.classes == ("house sparrow", "robin") and (len(task.train), len(task.val)) == (6, 4)
-    with pytest.raises(DataError, match="test does not exist"):
+    with pytest.raises(DataError, match="no folder `test`"):
         task.test  # noqa: B018
 
 

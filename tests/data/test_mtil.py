@@ -7,6 +7,7 @@ import re
 import shutil
 import sys
 import types
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +15,12 @@ import pytest
 import torch
 from layouts import WRITERS, aircraft, cifar100, cifar100_binary, picture, png, save, small, truncate
 from PIL import Image
+from scipy.io import savemat
 from torchvision import datasets
 
 from gift_lib import data
 from gift_lib.config import experiment
-from gift_lib.data import cache, download, mtil, readers, reference
+from gift_lib.data import decode, download, mtil, readers, reference
 from gift_lib.data.__main__ import main
 from gift_lib.data.records import Records, Rows, split_digest, split_indices
 from gift_lib.errors import ConfigError, DataError
@@ -43,6 +45,19 @@ def copy(request, tmp_path):
 @pytest.fixture
 def planes(tmp_path):
     return aircraft(tmp_path), tmp_path
+
+
+@pytest.mark.parametrize("file", ["setid.mat", "imagelabels.mat"])
+@pytest.mark.parametrize("what", [np.zeros((0,)), np.array(["a"]), np.array([1.5]), None])
+def test_flowers_lists_without_numbers_are_one_clear_error(file, what, tmp_path):
+    spec = WRITERS["Flowers"](tmp_path)
+    path = tmp_path / "flowers-102" / file
+    if what is None:
+        path.write_bytes(b"")
+    else:
+        savemat(path, {"trnid": what, "labels": what})
+    with pytest.raises(DataError, match=f"{file} is not in its published form"):
+        mtil.records(spec, "train", tmp_path, "files")
 
 
 def names_of(found: Records) -> list[tuple[str, int]]:
@@ -73,11 +88,36 @@ def test_tasks_open_nothing_until_asked(tmp_path):
     assert tasks["Aircraft"].prompts()[0] == "a photo of a 707-320, a type of aircraft."
 
 
-def test_world_hash_is_stable_and_sees_the_protocol(monkeypatch):
+def test_world_hash_is_stable_and_sees_the_protocol_and_the_pictures(two, monkeypatch):
     before = mtil.world_hash()
     assert before == mtil.world_hash() and len(before) == 16
-    monkeypatch.setitem(mtil.DATASETS, "DTD", dataclasses.replace(mtil.dataset("DTD"), train=1881))
-    assert mtil.world_hash() != before
+    one = mtil.world_hash(only=["EuroSAT"])
+    assert one not in (before, mtil.world_hash(only=["Aircraft"]))
+    save(two / "data" / "eurosat" / "2750" / "Forest" / "Forest_2.jpg", 77, (64, 64))
+    assert mtil.world_hash() != before and mtil.world_hash(only=["EuroSAT"]) != one
+    before = mtil.world_hash()
+    monkeypatch.setitem(mtil.DATASETS, "DTD", mtil.dataset("Aircraft"))
+    assert mtil.world_hash(only=["Aircraft", "EuroSAT"]) != before
+
+
+def test_world_hash_is_the_same_before_and_after_decoding_and_without_originals(two):
+    before = mtil.world_hash()
+    for task in mtil.tasks(size=32, progress=False).values():
+        assert len(task.train) and len(task.test)
+    assert mtil.world_hash() == before
+    (two / "data").rename(two / "gone")
+    assert mtil.world_hash() == before
+    shutil.rmtree(two / "cache")
+    with pytest.raises(DataError, match=r"Aircraft is not here\. Get Aircraft"):
+        mtil.world_hash()
+
+
+def test_world_hash_names_a_mirror_by_its_address(two, monkeypatch):
+    before = mtil.world_hash()
+    monkeypatch.setenv("GIFT_SOURCES", "Aircraft=hf:a/b@1")
+    first = mtil.world_hash()
+    monkeypatch.setenv("GIFT_SOURCES", "Aircraft=hf:a/b@2")
+    assert len({before, first, mtil.world_hash()}) == 3
 
 
 # --- reading the published layouts --------------------------------------------------------------------------------
@@ -434,6 +474,17 @@ def network(tmp_path, monkeypatch):
     return spec, tmp_path / "data", asked
 
 
+def test_a_second_process_waits_for_a_download_and_uses_it(network, tmp_path, capsys):
+    spec, root, asked = network
+    with ThreadPoolExecutor(1) as other, decode.alone(download.staging(root, "EuroSAT")):
+        late = other.submit(mtil.download, spec, root)
+        with pytest.raises(TimeoutError):
+            late.result(timeout=0.3)
+        shutil.copytree(tmp_path / "published" / "eurosat", root / "eurosat")
+    late.result(timeout=30)
+    assert not asked and "waiting for it" in capsys.readouterr().out
+
+
 def test_what_is_missing_is_downloaded_on_first_use(network, tmp_path, capsys):
     spec, root, asked = network
     with pytest.raises(DataError, match="Get EuroSAT"):
@@ -442,7 +493,7 @@ def test_what_is_missing_is_downloaded_on_first_use(network, tmp_path, capsys):
     task = mtil.task(spec, root, tmp_path / "cache", 32, progress=False)
     assert (len(task.train), len(task.test), len(asked)) == (8, 2, 1)
     assert "Downloading EuroSAT: 0.09 GB, licence: MIT" in capsys.readouterr().out
-    assert not list(root.rglob("*.zip")) and not list((root / ".unfinished").iterdir())
+    assert not list(root.rglob("*.zip")) and [p.name for p in (root / ".unfinished").iterdir()] == [".EuroSAT.lock"]
     mtil.download(spec, root)
     assert len(asked) == 1, "what is in place is left alone"
 
@@ -469,7 +520,7 @@ def test_only_whole_archives_are_kept(tmp_path):
 
 def test_downloads_need_room(network, monkeypatch):
     spec, root, asked = network
-    monkeypatch.setattr(cache.shutil, "disk_usage", lambda _: types.SimpleNamespace(free=10**8))
+    monkeypatch.setattr(decode.shutil, "disk_usage", lambda _: types.SimpleNamespace(free=10**8))
     with pytest.raises(DataError, match=r"EuroSAT and its archives take 0\.2 GB.*GIFT_DATA"):
         mtil.download(spec, root)
     assert not asked
@@ -535,7 +586,7 @@ def test_load_tasks_decodes_for_the_experiments_model(planes, tmp_path, monkeypa
     spec, root = planes
     monkeypatch.setattr(mtil, "DATASETS", {"Aircraft": spec})
     write_json(tmp_path / "own" / "open_clip_config.json", {"model_cfg": {"vision_cfg": {"image_size": 36}}})
-    e = experiment("colab", model=str(tmp_path / "own"), tasks=("Aircraft",))
+    e = experiment("colab", model=str(tmp_path / "own"), tasks=("Aircraft",), lr_per_task={})
     (task,) = data.load_tasks(e, root, tmp_path / "here")
     assert task.test.images.batch(torch.tensor([0])).shape == (1, 3, 36, 36)
     assert (tmp_path / "here" / "images" / "Aircraft" / "test-36").is_dir()
@@ -544,8 +595,8 @@ def test_load_tasks_decodes_for_the_experiments_model(planes, tmp_path, monkeypa
 def test_the_cost_is_shown_before_decoding(planes, capsys, monkeypatch):
     spec, root = planes
     said = []
-    honest = cache.build
-    monkeypatch.setattr(cache, "build", lambda *a, **k: (said.append(capsys.readouterr().out), honest(*a, **k)))
+    honest = decode.build
+    monkeypatch.setattr(decode, "build", lambda *a, **k: (said.append(capsys.readouterr().out), honest(*a, **k))[1])
     mtil.open_split(spec, "test", root, root / "cache", 32)
     assert said[0].startswith("Decoding Aircraft/test-32 once: 3 images, 0.00 GB on disk, about ")
 
@@ -554,6 +605,7 @@ def test_cache_of_another_number_is_an_error(planes):
     spec, root = planes
     mtil.open_split(spec, "test", root, root / "cache", 32, progress=False)
     other = dataclasses.replace(spec, test=5)
+    (root / "fgvc-aircraft-2013b").rename(root / "moved")
     with pytest.raises(DataError, match="holds 3 images but Aircraft/test has 5"):
         mtil.open_split(other, "test", root, root / "cache", 32, progress=False)
 
@@ -583,6 +635,33 @@ def test_prepare_verify_list_clear(two, capsys):
     assert "non-commercial research only" in out and "decoded: train, test" in out and "cache Aircraft/train-32" in out
     assert main(["clear", "Aircraft"]) == 0 and not (two / "cache" / "images" / "Aircraft").exists()
     assert main(["clear", "--all"]) == 0 and not list((two / "cache" / "images").iterdir())
+
+
+def test_pictures_of_another_folder_are_not_mistaken_for_these(two, monkeypatch, capsys):
+    """Decoded from A; then GIFT_DATA is B, with others of the same names; then a copy of A, then nothing."""
+    assert main(["prepare", "--size", "32", "--no-download"]) == 0
+    shutil.copytree(two / "data", two / "other")
+    save(two / "other" / "eurosat" / "2750" / "Forest" / "Forest_2.jpg", 77, (64, 64))
+    monkeypatch.setenv("GIFT_DATA", str(two / "other"))
+    tasks = mtil.tasks(size=32, progress=False)
+    assert len(tasks["Aircraft"].train) == 4
+    with pytest.raises(DataError, match=r"train-native was decoded from other pictures than .*other.*clear EuroSAT"):
+        tasks["EuroSAT"].train  # noqa: B018
+    assert main(["prepare", "--size", "32", "--no-download"]) == 1 and "other pictures" in capsys.readouterr().err
+    monkeypatch.setenv("GIFT_DECODED", str(two / "elsewhere"))
+    assert len(mtil.tasks(size=32, progress=False)["EuroSAT"].train) == 8, "the remedy that the message names"
+    monkeypatch.delenv("GIFT_DECODED")
+    shutil.copytree(two / "data", two / "copy")
+    for place in ("copy", "nothing"):
+        monkeypatch.setenv("GIFT_DATA", str(two / place))
+        assert len(mtil.tasks(size=32, progress=False)["EuroSAT"].train) == 8
+
+
+def test_pictures_of_another_mirror_are_not_mistaken_for_these(two):
+    spec = mtil.dataset("EuroSAT")
+    mtil.open_split(spec, "test", size=32, progress=False)
+    with pytest.raises(DataError, match="decoded from other pictures than hf:a/b holds"):
+        mtil.open_split(spec, "test", size=32, source="hf:a/b", progress=False)
 
 
 def test_no_download_means_no_mirror_either(tmp_path, monkeypatch, capsys):
