@@ -2,7 +2,10 @@
 
 python -m gift_lib.runs.caches                          what is there, how much, and what it is for
 python -m gift_lib.runs.caches clear decoded runs       remove some of it; it is made again when it is needed
-python -m gift_lib.runs.caches clear --all              all but the original data sets, which are only removed by name
+python -m gift_lib.runs.caches clear --all              all but the original data sets
+python -m gift_lib.runs.caches clear originals          those that this library downloaded, after a question (or --yes)
+
+Only what the library itself made or fetched is listed and cleared: what else lies in those folders stays.
 
 The place is the environment variable GIFT_CACHE, else ~/.cache/gift. Decoded images may lie elsewhere (GIFT_DECODED),
 and so may the original data sets (GIFT_DATA). Weights and mirrors from the Hugging Face hub stay in the hub's own
@@ -10,6 +13,7 @@ cache, which other programs share: it is listed, not cleared.
 """
 
 import argparse
+import re
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
@@ -20,7 +24,8 @@ from huggingface_hub import scan_cache_dir
 from huggingface_hub.constants import HF_HUB_CACHE
 
 from gift_lib import checkpoint
-from gift_lib.data.cache import GENERATED, images_root
+from gift_lib.data import download
+from gift_lib.data.cache import GENERATED, at_work, images_root, is_ours
 from gift_lib.data.mtil import data_root
 from gift_lib.errors import ConfigError, GiftError, nearest
 from gift_lib.files import cache_root
@@ -31,8 +36,10 @@ KINDS = {
     "pictures": "generated pictures, a folder per sampler",
     "decoded": "decoded images of real data sets",
     "runs": "states of unfinished runs",
-    "originals": "original files of real data sets",
+    "originals": "original files of real data sets that this library downloaded",
 }
+#: What a run's state consists of.
+_STATE = re.compile(r"lock|state\.safetensors|\..*\.tmp")
 #: What `--all` leaves alone: it may have taken a night to download.
 KEPT = ("originals",)
 
@@ -57,16 +64,19 @@ def entries(kinds: Sequence[str] = tuple(KINDS)) -> Iterator[Entry]:
 
 def _folders(kind: str) -> list[Path]:
     if kind == "originals":
-        root = data_root()
-        return [root] if root.is_dir() else []
+        return download.ours(data_root())
     if kind in ("pictures", "decoded"):
         roots = {cache_root() / "images", images_root()}
         found = [p for root in sorted(roots) for p in _subfolders(root)]
         found = [p for p in found if bool(GENERATED.fullmatch(p.name)) == (kind == "pictures")]
-        if kind == "pictures" and batch.drawn_folder().is_dir():
+        if kind == "decoded":
+            return [p for p in found if is_ours(p)]
+        if batch.drawn_folder().is_dir():
             found.append(batch.drawn_folder())
         return found
-    return _subfolders(cache_root() / {"rendered": "mini", "runs": "runs"}[kind])
+    if kind == "rendered":
+        return [p for p in _subfolders(cache_root() / "mini") if GENERATED.fullmatch(p.name)]
+    return [p for p in _subfolders(cache_root() / "runs") if all(_STATE.fullmatch(q.name) for q in p.iterdir())]
 
 
 def _subfolders(root: Path) -> list[Path]:
@@ -74,15 +84,26 @@ def _subfolders(root: Path) -> list[Path]:
 
 
 def clear(kinds: Sequence[str]) -> Iterator[Entry]:
-    """Remove everything of these kinds; what was removed. A run that a process is working on stays."""
+    """Remove everything of these kinds; what was removed. What a process is working on stays, and what is not ours."""
     for kind in kinds:
         if kind not in KINDS:
             raise ConfigError(f"the cache holds nothing called {kind!r}; {nearest(kind, KINDS)}")
     for entry in entries(kinds):
-        if entry.kind == "runs" and checkpoint.at_work(entry.path):
+        busy = {"runs": checkpoint.at_work, "decoded": at_work}.get(entry.kind)
+        if busy and busy(entry.path):
             continue
         shutil.rmtree(entry.path, ignore_errors=True)
         yield entry
+
+
+def ask(kinds: Sequence[str]) -> None:
+    """Show what took long to download and ask; a ConfigError where the answer is no, or nobody is there to answer."""
+    for e in entries([k for k in kinds if k in KEPT]):
+        print(f"{e.kind}: {e.bytes / 1e6:.1f} MB in {e.files} files, {e.path}")
+    if not sys.stdin.isatty():
+        raise ConfigError("nothing was removed: say --yes where nobody can be asked.")
+    if input("Remove them? They must be downloaded again. [y/N] ").strip().lower() not in ("y", "yes"):
+        raise ConfigError("nothing was removed.")
 
 
 def hub_bytes(folder: str | Path = HF_HUB_CACHE) -> int:
@@ -111,6 +132,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("action", nargs="?", choices=("list", "clear"), default="list")
     parser.add_argument("kinds", nargs="*", help=", ".join(KINDS))
     parser.add_argument("--all", action="store_true", help=f"every kind but {', '.join(KEPT)}")
+    parser.add_argument("--yes", action="store_true", help=f"do not ask before {', '.join(KEPT)} are removed")
     options = parser.parse_args(arguments)
     try:
         if options.action == "list":
@@ -118,7 +140,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         if not options.kinds and not options.all:
             raise ConfigError(f"name what to clear ({', '.join(KINDS)}), or say --all.")
-        for e in clear([k for k in KINDS if k not in KEPT] if options.all else options.kinds):
+        kinds = [k for k in KINDS if k not in KEPT] if options.all else options.kinds
+        if set(kinds) & set(KEPT) and not options.yes:
+            ask(kinds)
+        for e in clear(kinds):
             print(f"{e.kind}: {e.bytes / 1e6:.1f} MB freed, {e.path}")
     except GiftError as error:
         print(error, file=sys.stderr)

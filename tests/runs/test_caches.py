@@ -1,11 +1,13 @@
 """One place for everything that is kept: listed with sizes, cleared by kind."""
 
 import fcntl
+import types
 
 import pytest
 
 from gift_lib import checkpoint
-from gift_lib.errors import GiftError
+from gift_lib.data import cache, decode, download
+from gift_lib.errors import DataError, GiftError
 from gift_lib.files import write_json
 from gift_lib.runs import batch, caches
 
@@ -18,11 +20,12 @@ def place(tmp_path, monkeypatch):
     monkeypatch.delenv("GIFT_DECODED", raising=False)
     for path in (
         "mini/0123456789abcdef/animals-train.safetensors", "images/00112233445566ff/ab/x.png",
-        "images/DTD/train-224/00000.bin", "runs/abc/state.safetensors", "downloads/dtd/x.jpg",
+        "images/DTD/train-224/00000.bin", "runs/abc/state.safetensors", "downloads/dtd/x.jpg", "downloads/mine/y.jpg",
     ):  # fmt: skip
         file = tmp_path / "cache" / path
         file.parent.mkdir(parents=True)
         file.write_bytes(b"12345")
+    write_json(tmp_path / "cache" / "downloads" / download.FETCHED, ["dtd", "../mini", "gone"])
     return tmp_path / "cache"
 
 
@@ -30,7 +33,7 @@ def test_everything_is_listed_once_by_kind(place, capsys):
     found = [(e.kind, e.path.relative_to(place).as_posix(), e.files, e.bytes) for e in caches.entries()]
     assert found == [
         ("rendered", "mini/0123456789abcdef", 1, 5), ("pictures", "images/00112233445566ff", 1, 5),
-        ("decoded", "images/DTD", 1, 5), ("runs", "runs/abc", 1, 5), ("originals", "downloads", 1, 5),
+        ("decoded", "images/DTD", 1, 5), ("runs", "runs/abc", 1, 5), ("originals", "downloads/dtd", 1, 5),
     ]  # fmt: skip
     assert caches.main([]) == 0
     out = capsys.readouterr().out
@@ -73,8 +76,45 @@ def test_what_says_that_pictures_are_there_goes_with_them(place):
 def test_all_leaves_the_originals(place):
     assert caches.main(["clear", "--all"]) == 0
     assert [e.kind for e in caches.entries()] == ["originals"]
-    assert caches.main(["clear", "originals"]) == 0
+    assert caches.main(["clear", "originals", "--yes"]) == 0
     assert list(caches.entries()) == []
+    assert (place / "downloads" / "mine" / "y.jpg").exists(), "what somebody else put there stays"
+
+
+@pytest.mark.parametrize(("answer", "left"), [("n", 1), ("", 1), ("y", 0), ("YES", 0)])
+def test_originals_are_shown_and_asked_for(answer, left, place, monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdin", types.SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr("builtins.input", lambda _: answer)
+    assert caches.main(["clear", "originals"]) == left
+    assert "1 files" in capsys.readouterr().out and len(list(caches.entries(["originals"]))) == left
+
+
+def test_where_nobody_can_be_asked_nothing_is_removed(place, monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdin", types.SimpleNamespace(isatty=lambda: False))
+    assert caches.main(["clear", "originals"]) == 1 and "say --yes" in capsys.readouterr().err
+    assert (place / "downloads" / "dtd" / "x.jpg").exists()
+
+
+def test_folders_that_are_not_the_librarys_are_neither_listed_nor_cleared(place, tmp_path, monkeypatch):
+    """GIFT_CACHE may be a home folder with `runs`, `images` and `mini` of its owner's."""
+    own = [
+        place / p for p in ("runs/thesis/main.tex", "images/holidays/1.jpg", "images/DTD2/raw/x.bin", "mini/car.txt")
+    ]
+    own.append(place / "mini" / "cooper" / "x.jpg")
+    for path in own:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"1")
+    assert caches.main(["clear", "--all"]) == 0 and all(p.exists() for p in own)
+    with pytest.raises(DataError, match="files that this library did not write"):
+        cache.clear("DTD2", place)
+
+
+def test_what_is_being_decoded_stays(place):
+    with decode.alone(place / "images" / "DTD" / "train-224"):
+        assert list(caches.clear(["decoded"])) == []
+        with pytest.raises(DataError, match=r"decodes into .*DTD at this moment"):
+            cache.clear("DTD", place)
+    assert [e.path.name for e in caches.clear(["decoded"])] == ["DTD"]
 
 
 def test_a_run_at_work_stays(place):
