@@ -6,6 +6,7 @@ row, and a record belongs to it when it is of the very same experiment. Every fu
 """
 
 import functools
+import re
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -443,10 +444,19 @@ def _p(value: float) -> str:
     return "" if np.isnan(value) else "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
+#: What Markdown, its mathematics and HTML would read as something else: an underscore within a word is none of it.
+_MARKUP = re.compile(r"[\\`*\[\]|$~{}]|<(?=[A-Za-z/!?])|&(?=[A-Za-z#])|(?<![^\W_])_|_(?![^\W_])")
+
+
+def literal(text: str) -> str:
+    """A text that Markdown shows as it is, in one line."""
+    return _MARKUP.sub(r"\\\g<0>", re.sub(r"[\r\n\t\v\f]+", " ", text))
+
+
 def markdown(table: pd.DataFrame) -> str:
-    """A table of text as Markdown; column levels are joined by a space, bars escaped."""
+    """A table of text as Markdown; column levels are joined by a space, and no name is read as Markdown or HTML."""
     heads = [" ".join(filter(None, c)) if isinstance(c, tuple) else str(c) for c in table.columns]
     body = [[str(name), *map(str, row)] for name, row in zip(table.index, table.to_numpy(), strict=True)]
     lines = [[table.index.name or "", *heads], *body]
-    text = ["| " + " | ".join(c.replace("|", "\\|") for c in line) + " |" for line in lines]
+    text = ["| " + " | ".join(map(literal, line)) + " |" for line in lines]
     return "\n".join([text[0], "|---" * len(lines[0]) + "|", *text[1:]])

@@ -84,6 +84,7 @@ def style(theme: str = "both") -> Iterator[dict[str, str]]:
         "text.color": ink, "axes.labelcolor": ink, "axes.edgecolor": ink, "axes.titlecolor": ink,
         "xtick.color": ink, "ytick.color": ink, "legend.labelcolor": ink,
         "figure.facecolor": paper, "axes.facecolor": "none", "savefig.facecolor": paper, "figure.dpi": 150,
+        "text.parse_math": False,  # a dollar in a task's name is a dollar
     }  # fmt: skip
     with mpl.rc_context(settings):
         yield THEMES[theme]

@@ -80,7 +80,7 @@ def _live(axes: Mapping[str, Sequence], draw: Callable[..., Frame], start: Seque
 
     def show(**chosen: Any) -> None:
         frame = draw(*(chosen[name] for name in axes))
-        display(HTML(_style() + frame.html), Markdown(frame.text))
+        display(HTML(f"{_style()}{frame.html}<p>{html.escape(frame.text)}</p>"))
 
     look = {"continuous_update": False, "style": {"description_width": "initial"}}
     sliders = {

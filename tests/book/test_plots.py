@@ -6,6 +6,7 @@ import torch
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Rectangle
+from matplotlib.text import Text
 
 from gift_lib import metrics
 from gift_lib.book import plots, theme
@@ -29,6 +30,21 @@ def record(method="gift", seed=0, tasks=TASKS):
             "losses": losses,
         },
     }
+
+
+@pytest.mark.parametrize("name", [r"$\frac{1$", "$_$", "a_b^c", "100 % <b>", "`x`|y", "two\nlines", r"\undefined"])
+def test_names_are_drawn_as_they_are(name):
+    """No task's or series' name is read as TeX; a figure is drawn and holds the name."""
+    figures = [
+        plots.heatmap(record(tasks=[name, "digits"])), plots.curves([record(tasks=[name, "digits"])]),
+        plots.losses(record(tasks=[name, "digits"])), plots.lines({name: ([1, 2], [3.0, 4.0])}, xlabel=name),
+        plots.points(estimates(name, "b")), plots.transfer_last(estimates(name, "gift")),
+        plots.pictures(torch.zeros(1, 3, 8, 8, dtype=torch.uint8), [name]), plots.beside({name: {name: ([1], [2.0])}}),
+    ]  # fmt: skip
+    for figure in figures:
+        assert figure._repr_png_().startswith(b"\x89PNG")
+        texts = [t.get_text() for t in figure.findobj(Text)]
+        assert any(name.split("\n")[0] in t for t in texts)
 
 
 def estimates(*methods):

@@ -315,6 +315,37 @@ def test_halves_keep_what_is_there(table1):
     assert list(alone.columns) == [("", "n")]
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a|b",
+        "`code`",
+        "$x_1$",
+        "<b>bold</b>",
+        "*star*",
+        "_under_",
+        "[a](b)",
+        "a\nb",
+        "{doc}`x`",
+        "&lt;",
+        "a\\|b",
+        "~~x~~",
+    ],
+)
+def test_names_are_shown_as_they_are(name):
+    """By Python's CommonMark parser with tables, strikes and mathematics: the text that comes out is the name."""
+    from markdown_it import MarkdownIt
+    from mdit_py_plugins.dollarmath import dollarmath_plugin
+
+    table = pd.DataFrame({name: ["1", name]}, index=pd.Index([name, "other_name < 3"], name=name))
+    reader = MarkdownIt("commonmark").enable(["table", "strikethrough"]).use(dollarmath_plugin)
+    tokens = [t for t in reader.parse(tables.markdown(table)) if t.type == "inline"]
+    plain = name.replace("\n", " ")
+    cells = [plain, plain, plain, "1", "other_name < 3", plain]
+    assert ["".join(c.content for c in t.children) for t in tokens] == cells
+    assert {c.type for t in tokens for c in t.children} <= {"text", "text_special"}
+
+
 def test_pretty_and_markdown(table1):
     text = tables.pretty(tables.main(table1, "I"))
     assert text.loc["GIFT", ("Transfer", "published")] == "69.3" and text.loc["GIFT", ("", "n")] == "10"
