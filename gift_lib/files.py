@@ -38,7 +38,7 @@ def file_digest(path: str | os.PathLike, length: int = 16) -> str:
 
 def make_folder(path: str | os.PathLike) -> Path:
     """Create a folder and its parents; a DataError where that is impossible."""
-    path = Path(path)
+    path = expanded(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -55,7 +55,7 @@ def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
     A reader sees the old file or the new one, never a part. A full disk, or a place that cannot be written, is a
     DataError, whatever library writes, and leaves the old file as it was.
     """
-    path = Path(path)
+    path = expanded(path)
     make_folder(path.parent)
     temporary = path.with_name(f".{path.name}.{_HOST}.{os.getpid()}.{threading.get_ident()}.tmp")
     try:
@@ -77,9 +77,10 @@ def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
 
 def check_writable(folder: str | os.PathLike) -> None:
     """Make a folder and try to write there, before hours of work; DataError where that is impossible."""
-    with atomic_write(Path(folder) / ".writable") as temporary:
+    place = expanded(folder) / ".writable"
+    with atomic_write(place) as temporary:
         temporary.write_bytes(b"1")
-    (Path(folder) / ".writable").unlink(missing_ok=True)
+    place.unlink(missing_ok=True)
 
 
 def sweep_temporary(path: Path) -> None:
@@ -109,7 +110,7 @@ def write_json(path: str | os.PathLike, value: Any) -> None:
 def read_json(path: str | os.PathLike) -> Any:
     """Read a JSON file; a DataError where it is missing or broken."""
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        return json.loads(expanded(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist.") from error
     except (ValueError, OSError, RecursionError) as error:

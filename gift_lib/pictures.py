@@ -19,7 +19,7 @@ from torch import Tensor
 from torchvision.transforms.functional import pil_to_tensor, to_pil_image
 
 from gift_lib.errors import DataError
-from gift_lib.files import atomic_write, digest, read_json, write_json
+from gift_lib.files import atomic_write, digest, expanded, read_json, write_json
 from gift_lib.tasks import Images, TensorImages, all_indices
 
 log = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ class PictureCache:
     """
 
     def __init__(self, root: Path, sampler: Sampler):
-        self.sampler, self.folder = sampler, Path(root) / "images" / sampler.digest
+        self.sampler, self.folder = sampler, expanded(root) / "images" / sampler.digest
 
     def path(self, draw: Draw) -> Path:
         key = self.sampler.key(draw)
@@ -173,7 +173,7 @@ class SyntheticSet:
 
     def save(self, folder: str | Path) -> Path:
         """Write pictures, then manifest.json, each atomically: a killed writer leaves the old set or the new one."""
-        folder = Path(folder)
+        folder = expanded(folder)
         pixels = folder / f"pixels-{self.digest}.safetensors"
         with atomic_write(pixels) as temporary:
             save_file({"pixels": self.pixels.contiguous()}, temporary)
@@ -185,7 +185,7 @@ class SyntheticSet:
     @classmethod
     def load(cls, folder: str | Path) -> "SyntheticSet":
         """Read a set and verify every picture. DataError for anything missing, edited, truncated or swapped."""
-        folder = Path(folder)
+        folder = expanded(folder)
         manifest = _read_manifest(folder)
         pixels = _read_pixels(folder / f"pixels-{manifest['digest']}.safetensors")
         told = manifest["pictures"]

@@ -16,7 +16,7 @@ import torch
 from gift_lib import metrics
 from gift_lib.config import NUMERICS_VERSION, Experiment, from_dict
 from gift_lib.errors import DataError, GiftError
-from gift_lib.files import digest, read_json, write_json
+from gift_lib.files import digest, expanded, read_json, write_json
 from gift_lib.speed import products
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def place_of(folder: str | Path, record: Record) -> Path:
 
 
 def _path(folder: str | Path, scale: str, method: str, order: str, seed: int, key: str) -> Path:
-    return Path(folder) / scale / f"{method}-{order if order in ('I', 'II') else 'custom'}-s{seed}-{key}.json"
+    return expanded(folder) / scale / f"{method}-{order if order in ('I', 'II') else 'custom'}-s{seed}-{key}.json"
 
 
 def form_of(record: Record) -> str:
@@ -150,7 +150,7 @@ def check(record: Any, path: str | Path) -> None:
 def read_all(folder: str | Path) -> list[Record]:
     """Every record under a folder, in the order of file names; DataError where one stands there twice."""
     records, places = [], {}
-    for path in sorted(Path(folder).rglob("*-s*-*.json")):
+    for path in sorted(expanded(folder).rglob("*-s*-*.json")):
         records.append(read(path))
         if first := places.get(path.name):
             raise DataError(f"{first} and {path} are one record, which would count twice: delete one of them.")

@@ -2,8 +2,10 @@
 
 import errno
 import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -111,3 +113,28 @@ def test_without_home_the_cache_must_be_named(monkeypatch, tmp_path):
         files.cache_root()
     monkeypatch.setenv("GIFT_CACHE", str(tmp_path))
     assert files.cache_root() == tmp_path
+
+
+# --- home folders -------------------------------------------------------------------------------------------------
+
+
+def test_a_tilde_is_the_home_folder_wherever_a_path_is_given(tmp_path, monkeypatch):
+    from gift_lib import clip, pictures, results
+    from gift_lib.data import mtil
+    from gift_lib.generation import pipeline
+    from gift_lib.runs import published
+
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("GIFT_BOOK", "~/book")
+    files.write_json("~/x/a.json", {"a": 1})
+    assert files.read_json("~/x/a.json") == {"a": 1} and (tmp_path / "x" / "a.json").exists()
+    assert files.make_folder("~/y") == tmp_path / "y" and published.book_folder() == tmp_path / "book"
+    assert results._path("~/r", "mini", "gift", "I", 0, "k").parent == tmp_path / "r" / "mini"
+    assert results.read_all("~/r") == [] and mtil.data_root("~/d") == tmp_path / "d"
+    files.write_json("~/p/model_index.json", {})
+    assert pipeline.find_pipeline("~/p") == tmp_path / "p"
+    sampler = pictures.Sampler(20, 7.5, "ddim", 8, 32, "w")
+    assert pictures.PictureCache(Path("~/c"), sampler).folder.parent == tmp_path / "c" / "images"
+    shutil.copytree(clip.loading.WEIGHTS / "clip", tmp_path / "my clip")
+    shutil.copytree(clip.loading.WEIGHTS / "tokenizer", tmp_path / "tokenizer")
+    assert clip.load("~/my clip").digest == clip.weights_digest("~/my clip") == clip.weights_digest("mini")

@@ -16,7 +16,7 @@ from gift_lib.clip.model import Clip
 from gift_lib.clip.tokenizer import FileTokenizer
 from gift_lib.data.transforms import CLIP_MEAN, CLIP_STD, Preprocess
 from gift_lib.errors import ConfigError, DataError, nearest
-from gift_lib.files import atomic_write, digest, file_digest, make_folder, read_json, refuse_code, write_json
+from gift_lib.files import atomic_write, digest, expanded, file_digest, make_folder, read_json, refuse_code, write_json
 
 WEIGHTS = Path(__file__).parents[1] / "weights" / "mini"
 CONFIG_FILE = "open_clip_config.json"
@@ -68,7 +68,7 @@ def _folder(name: str) -> Path | None:
     """The folder that a name stands for; None where it is one of open_clip's."""
     if _is_mini(name):
         return WEIGHTS / name.replace("mini", "clip", 1)
-    path = Path(name).expanduser()
+    path = expanded(name)
     if path.is_file():
         raise DataError(f"{path} is a file, where the folder of a CLIP belongs. {conversion(path) or ''}".rstrip())
     return path if path.is_dir() else None

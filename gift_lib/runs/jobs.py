@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from gift_lib.errors import ConfigError, DataError, GiftError
-from gift_lib.files import cache_root, locks, make_folder
+from gift_lib.files import cache_root, expanded, locks, make_folder
 from gift_lib.runs import yaml_io
 from gift_lib.runs.arguments import at_least
 from gift_lib.runs.repository import ROOT
@@ -196,8 +196,8 @@ def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m gift_lib.runs.jobs", description=__doc__)
     parser.add_argument("parameters", type=json.loads, help="of notebooks/experiment.ipynb, as JSON")
     parser.add_argument("--gpus", type=at_least(0), default=0, help="how many this machine shares out")
-    parser.add_argument("--notebook", type=Path, required=True, help="the executed notebook")
-    parser.add_argument("--output", type=Path, required=True, help="the record that the run is to leave")
+    parser.add_argument("--notebook", type=expanded, required=True, help="the executed notebook")
+    parser.add_argument("--output", type=expanded, required=True, help="the record that the run is to leave")
     return parser
 
 

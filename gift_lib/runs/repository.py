@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gift_lib.errors import ConfigError, GiftError
-from gift_lib.files import atomic_write
+from gift_lib.files import atomic_write, expanded
 
 ADDRESS = "https://github.com/gift-book/gift-book"
 
@@ -80,7 +80,7 @@ def home() -> Path:
 def book_folder() -> Path:
     """The `book` folder of `home()`, or the one that the environment variable GIFT_BOOK names."""
     named = os.environ.get("GIFT_BOOK")
-    return Path(named).expanduser() if named else home() / "book"
+    return expanded(named) if named else home() / "book"
 
 
 def records_folder() -> Path:

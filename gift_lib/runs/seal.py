@@ -14,7 +14,7 @@ from pathlib import Path
 
 from gift_lib import results
 from gift_lib.errors import DataError, GiftError
-from gift_lib.files import read_json, write_json
+from gift_lib.files import expanded, read_json, write_json
 from gift_lib.runs import sweeps
 
 
@@ -42,7 +42,7 @@ def seal(folder: Path) -> tuple[int, int]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; a GiftError is one line and exit status 2."""
     parser = argparse.ArgumentParser(prog="python -m gift_lib.runs.seal", description=__doc__.split("\n")[0])
-    parser.add_argument("folder", nargs="?", type=Path, default=sweeps.RESULTS)
+    parser.add_argument("folder", nargs="?", type=expanded, default=sweeps.RESULTS)
     try:
         now, before = seal(parser.parse_args(arguments).folder)
     except GiftError as error:

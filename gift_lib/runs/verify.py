@@ -12,7 +12,7 @@ from pathlib import Path
 from gift_lib import checkpoint, results
 from gift_lib.config import NUMERICS_VERSION, from_dict
 from gift_lib.errors import DataError, GiftError
-from gift_lib.files import canonical_json
+from gift_lib.files import canonical_json, expanded
 from gift_lib.runs import batch, numerics, sweeps
 from gift_lib.runs.arguments import at_least
 from gift_lib.training import LOCAL, Runtime, run, state_of
@@ -151,10 +151,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--sample", type=at_least(1), default=3, help="how many records, drawn at random")
     parser.add_argument("--seed", type=int, default=None, help="of the draw")
     parser.add_argument("--fresh", action="store_true", help="draw the pictures again too, in a cache of its own")
-    parser.add_argument("--results", type=Path, default=sweeps.RESULTS)
-    parser.add_argument("--against", type=Path, help="compare with the records in this folder instead of running")
+    parser.add_argument("--results", type=expanded, default=sweeps.RESULTS)
+    parser.add_argument("--against", type=expanded, help="compare with the records in this folder instead of running")
     parser.add_argument("--name", default="all", help="with --against: only the runs of these sweeps")
-    parser.add_argument("--adopt", type=Path, help="compare the records in this folder, just made, with the committed")
+    parser.add_argument(
+        "--adopt", type=expanded, help="compare the records in this folder, just made, with the committed"
+    )
     args = parser.parse_args(arguments)
     try:
         if args.adopt:
