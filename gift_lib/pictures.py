@@ -88,7 +88,7 @@ class PictureCache:
         """The picture, or None where it is missing or its file is not what it says."""
         path = self.path(draw)
         try:
-            with Image.open(path) as image:
+            with Image.open(path, formats=("PNG",)) as image:
                 picture = pil_to_tensor(image)
                 told = image.text
         except FileNotFoundError:
