@@ -68,7 +68,7 @@ class State:
         flat = _unshared(flat)
         said = {"meta": canonical_json(meta), "owner": canonical_json(self.owner)}
         with atomic_write(self.path) as temporary:
-            save_file(flat, temporary, metadata={**said, "seal": _seal(flat, said)})
+            save_file(flat, temporary, metadata={**said, "seal": seal(flat, said)})
 
     def read(self) -> tuple[Tree, dict[str, Any]] | None:
         """The groups and the meta of `write`; None without a file, DataError where it is not whole or another's."""
@@ -78,11 +78,11 @@ class State:
             with safe_open(self.path, framework="pt") as file:
                 said = dict(file.metadata())
                 flat = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-            seal = said.pop("seal")
+            sealed = said.pop("seal")
             meta, owner = json.loads(said["meta"]), json.loads(said["owner"])
         except (SafetensorError, ValueError, KeyError, TypeError, OSError) as error:
             raise self.broken(str(error)) from error
-        if seal != _seal(flat, said):
+        if sealed != seal(flat, said):
             raise self.broken("its seal does not fit")
         self._check_owner(owner)
         groups: Tree = {}
@@ -115,8 +115,8 @@ def state_in(folder: Path, key: str, device: str) -> State:
     return State(folder / "state.safetensors", {"run": key, "processor": processor, **here["packages"]})
 
 
-def _seal(tensors: Mapping[str, Tensor], said: Mapping[str, str]) -> str:
-    """The digest of every tensor's name, kind, shape and bytes, and of what the header says."""
+def seal(tensors: Mapping[str, Tensor], said: Mapping[str, str]) -> str:
+    """64 hex digits of every tensor's name, kind, shape and bytes, and of what the header says."""
     names = sorted(tensors)
     with ThreadPoolExecutor(THREADS) as threads:
         hashes = list(threads.map(lambda n: _hash(tensors[n]), names))

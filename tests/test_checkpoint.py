@@ -133,7 +133,7 @@ def resealed(path, change):
     tensors, meta = load_file(path), json.loads(said["meta"])
     change(tensors, meta)
     said = {"meta": json.dumps(meta), "owner": said["owner"]}
-    save_file(tensors, path, metadata={**said, "seal": checkpoint._seal(tensors, said)})
+    save_file(tensors, path, metadata={**said, "seal": checkpoint.seal(tensors, said)})
 
 
 def without(group):

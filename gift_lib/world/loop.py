@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from gift_lib.checkpoint import seal
 from gift_lib.errors import ConfigError, DataError, NumericsError
 from gift_lib.files import atomic_write, digest
 from gift_lib.world.muon import Muon, is_hidden
@@ -156,8 +157,9 @@ class Run:
         tensors |= {f"mean/{n}": p for n, p in self.mean.items()}
         tensors |= {f"kept/{n}": p for n, p in self.kept.items()}
         meta = {"state": json.dumps(dataclasses.asdict(self.state)), "plan": json.dumps(dataclasses.asdict(self.plan))}
+        tensors = {k: v.cpu().contiguous().clone() for k, v in tensors.items()}
         with atomic_write(self.file) as temporary:
-            save_file({k: v.cpu().contiguous().clone() for k, v in tensors.items()}, temporary, metadata=meta)
+            save_file(tensors, temporary, metadata={**meta, "seal": seal(tensors, meta)})
 
     @torch.no_grad()
     def load(self) -> bool:
@@ -167,7 +169,10 @@ class Run:
         try:
             with safe_open(self.file, "pt") as file:
                 tensors = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118 (not a dict)
-                self.state = State(**json.loads(file.metadata()["state"]))
+                said = check_seal(tensors, file.metadata(), {"state", "plan"})
+            if said["plan"] != json.dumps(dataclasses.asdict(self.plan)):
+                raise ValueError("it follows another plan")
+            self.state = State(**json.loads(said["state"]))
             for name, p in self.weights.items():
                 p.copy_(tensors[f"weight/{name}"])
                 self._restore_optimiser(name, p, tensors)
@@ -183,6 +188,14 @@ class Run:
                 keys = ("momentum",) if isinstance(optimiser, Muon) else ("step", "exp_avg", "exp_avg_sq")
                 found = {k: tensors[f"optimiser/{k}/{name}"] for k in keys}
                 optimiser.state[p] = {k: v if k == "step" else v.to(p.device) for k, v in found.items()}
+
+
+def check_seal(tensors: dict[str, Tensor], metadata: dict[str, str], names: set[str]) -> dict[str, str]:
+    """What a header says under these names; ValueError where its seal does not fit. Older files have no seal."""
+    said = {k: v for k, v in metadata.items() if k != "seal"}
+    if said.keys() != names or ("seal" in metadata and metadata["seal"] != seal(tensors, said)):
+        raise ValueError("its seal does not fit")
+    return said
 
 
 def _optimisers(weights: dict[str, nn.Parameter], plan: Plan) -> list[torch.optim.Optimizer]:

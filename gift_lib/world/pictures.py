@@ -16,9 +16,11 @@ from torch import Tensor
 from tqdm import tqdm
 from transformers import CLIPTokenizer
 
+from gift_lib.checkpoint import seal
 from gift_lib.data import mini
 from gift_lib.errors import DataError
 from gift_lib.files import atomic_write, cache_root, digest
+from gift_lib.world.loop import check_seal
 
 #: Pictures drawn at a time, and pictures that the fingerprint of a web is taken from.
 CHUNK, PRINTED = 1000, 256
@@ -49,11 +51,13 @@ def pairs(n: int, seed: int, clean: bool = False, workers: int = 1) -> Pairs:
         pixels, captions, names = _render(n, seed, clean, workers)
         meta = {"captions": json.dumps(list(captions)), "names": json.dumps(list(names))}
         with atomic_write(file) as temporary:
-            save_file({"pixels": pixels.contiguous()}, temporary, metadata=meta)
+            tensors = {"pixels": pixels.contiguous()}
+            save_file(tensors, temporary, metadata={**meta, "seal": seal(tensors, meta)})
     try:
         with safe_open(file, "pt") as opened:
-            meta = opened.metadata()
-            return Pairs(opened.get_tensor("pixels"), json.loads(meta["captions"]), json.loads(meta["names"]))
+            pixels = opened.get_tensor("pixels")
+            meta = check_seal({"pixels": pixels}, opened.metadata(), {"captions", "names"})
+            return Pairs(pixels, json.loads(meta["captions"]), json.loads(meta["names"]))
     except Exception as error:
         raise DataError(f"{file} is damaged ({error}). Delete it and run the same command again.") from error
 

@@ -2,6 +2,7 @@
 
 import copy
 import re
+import shutil
 import warnings
 from dataclasses import replace
 
@@ -9,7 +10,8 @@ import numpy as np
 import open_clip
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn import functional as F
 
@@ -17,7 +19,7 @@ from gift_lib.data import mini
 from gift_lib.errors import ConfigError, DataError, NumericsError
 from gift_lib.files import file_digest
 from gift_lib.tasks import Split, Task, TensorImages
-from gift_lib.world import card, check, choose, clip, diffusion, probe, settings, tokenizer
+from gift_lib.world import card, check, choose, clip, diffusion, pictures, probe, settings, tokenizer
 from gift_lib.world.loop import Plan, Run
 from gift_lib.world.muon import Muon, is_hidden, orthogonalise
 from gift_lib.world.pictures import PRINTED, Pairs, tokens
@@ -160,6 +162,42 @@ def test_bad_runs_are_told(tmp_path):
     run.file.write_bytes(b"not a state")
     with pytest.raises(DataError, match="Delete it"):
         linear(PLAN, tmp_path)[0].load()
+
+
+def test_a_state_of_pre_training_is_sealed(tmp_path):
+    """A flipped bit is told; a state of another plan is; one from before there were seals goes on."""
+    run, loss = linear(PLAN, tmp_path)
+    run.fit(loss, stop_at=4, quiet=True)
+    whole = run.file.read_bytes()
+    for bit in range(3, 8 * len(whole), 8 * len(whole) // 150):
+        flipped = bytearray(whole)
+        flipped[bit // 8] ^= 1 << bit % 8
+        run.file.write_bytes(flipped)
+        with pytest.raises(DataError, match="Delete it and start again"):
+            linear(PLAN, tmp_path)[0].load()
+    run.file.write_bytes(whole)
+    other = linear(replace(PLAN, lr=0.5), tmp_path)[0]
+    shutil.copy(run.file, other.file)
+    with pytest.raises(DataError, match="another plan"):
+        other.load()
+    with safe_open(run.file, "pt") as file:
+        said = file.metadata()
+    save_file(load_file(run.file), run.file, metadata={k: said[k] for k in ("state", "plan")})
+    assert linear(PLAN, tmp_path)[0].load()
+
+
+def test_web_pairs_in_the_cache_are_sealed(tmp_path, monkeypatch):
+    monkeypatch.setenv("GIFT_CACHE", str(tmp_path))
+    before = pictures.pairs(3, 1)
+    (path,) = tmp_path.rglob("pairs-*.safetensors")
+    assert torch.equal(pictures.pairs(3, 1).pixels, before.pixels)
+    whole = bytearray(path.read_bytes())
+    for place in (-1, 8 + whole[8:].index(b"photo")):
+        flipped = bytearray(whole)
+        flipped[place] ^= 4
+        path.write_bytes(flipped)
+        with pytest.raises(DataError, match=r"is damaged .*Delete it"):
+            pictures.pairs(3, 1)
 
 
 # --- models --------------------------------------------------------------------------------------------------
