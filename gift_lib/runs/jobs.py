@@ -164,7 +164,9 @@ def _inherited(path: Path) -> IO:
     try:
         file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666), "r+")
     except OSError as error:
-        raise DataError(f"cannot lock {path}: {error.strerror}. Remove it, or choose another folder.") from error
+        raise DataError(
+            f"cannot lock {path}: {error.strerror}. Choose a folder that you may write to, or remove what lies there."
+        ) from error
     os.set_inheritable(file.fileno(), True)
     return file
 
