@@ -1,5 +1,7 @@
 """Contact sheets: real pictures of tasks beside the ones that the diffusion model draws from their class names."""
 
+import itertools
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -122,3 +124,41 @@ def landscape(groups: Mapping[str, Mapping[str, Float[Tensor, "n d"]]]) -> Figur
         panel.spines[:].set_visible(True)
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(sets))
     return figure
+
+
+@themed
+def matrices(
+    named: Mapping[str, Float[Tensor, "n n"]], pictures: Pictures, prompts: Sequence[str], what: str
+) -> Figure:  # fmt: skip
+    """Matrices of pairs side by side: picture i along the rows, prompt j along the columns, one colour bar for all.
+
+    `what` names the values; all panels share their range, so that colours can be compared.
+    """
+    n = len(pictures)
+    if len(prompts) != n or any(m.shape != (n, n) for m in named.values()):
+        raise ConfigError(f"{n} pictures and {len(prompts)} prompts need matrices of {n} x {n}.")
+    low, high = (float(f(torch.stack(list(named.values())))) for f in (torch.min, torch.max))
+    figure = Drawing(figsize=(WIDTH, 3.4), layout="constrained")
+    strip, *panels = figure.subplots(1, len(named) + 1, width_ratios=[1] + [n] * len(named))
+    strip.imshow(_stack(pictures), aspect="auto")
+    strip.axis("off")
+    for panel, (title, matrix) in zip(panels, named.items(), strict=True):
+        shown = panel.imshow(matrix.numpy(), vmin=low, vmax=high, cmap="viridis", aspect="auto")
+        panel.set_xticks(range(n), _short(prompts), rotation=90, fontsize=9)
+        panel.set_yticks([])
+        panel.set_title(title)
+    figure.colorbar(shown, ax=panels, location="right", label=what, aspect=30)
+    return figure
+
+
+def _stack(pictures: Pictures) -> np.ndarray:
+    """Pictures one below the other, (n h) x w x 3."""
+    return np.concatenate([np.moveaxis(p, 0, -1) for p in pictures.numpy()])
+
+
+def _short(prompts: Sequence[str]) -> list[str]:
+    """What tells prompts apart: without the words that all begin with, and without the full stop."""
+    words = [p.removesuffix(".").split() for p in prompts]
+    shared = len(list(itertools.takewhile(lambda heads: len(set(heads)) == 1, zip(*words, strict=False))))
+    kept = [" ".join(w[shared:] or w) for w in words]
+    return [textwrap.shorten(k, 20, placeholder="…") for k in kept]

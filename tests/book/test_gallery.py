@@ -71,3 +71,22 @@ def test_landscape_shows_the_plane_in_which_the_first_sets_vary():
     left, right = (np.concatenate([p.lines[k].get_xydata() for p in figure.axes]) for k in (0, 1))
     assert np.allclose(left, right, atol=1e-5)
     assert np.allclose(np.linalg.norm(left[0] - left[5]), float((flat[0] - flat[5]).norm()), atol=1e-5)
+
+
+def test_matrices_share_one_range_and_stand_beside_their_pictures():
+    pictures = torch.randint(0, 256, (3, 3, 8, 8), dtype=torch.uint8)
+    named = {"teacher": torch.eye(3), "student": 2 * torch.ones(3, 3)}
+    figure = gallery.matrices(named, pictures, ["one", "two", "three"], "M")
+    strip, teacher, student, bar = figure.axes
+    assert np.array_equal(np.asarray(strip.images[0].get_array())[8:16], np.moveaxis(pictures[1].numpy(), 0, -1))
+    assert teacher.images[0].get_clim() == student.images[0].get_clim() == (0.0, 2.0)
+    assert np.array_equal(np.asarray(teacher.images[0].get_array()), np.eye(3)) and bar.get_ylabel() == "M"
+    assert [t.get_text() for t in student.get_xticklabels()] == ["one", "two", "three"]
+    with pytest.raises(ConfigError, match="3 x 3"):
+        gallery.matrices({"teacher": torch.eye(2)}, pictures, ["one", "two", "three"], "M")
+
+
+def test_prompts_are_shortened_to_what_tells_them_apart():
+    assert gallery._short(["a photo of a red star.", "a photo of a table."]) == ["red star", "table"]
+    assert gallery._short(["a photo of a cat."] * 2) == ["a photo of a cat"]
+    assert gallery._short(["flower one", "photo two"]) == ["flower one", "photo two"]
