@@ -88,5 +88,5 @@ def test_matrices_share_one_range_and_stand_beside_their_pictures():
 
 def test_prompts_are_shortened_to_what_tells_them_apart():
     assert gallery._short(["a photo of a red star.", "a photo of a table."]) == ["red star", "table"]
-    assert gallery._short(["a photo of a cat."] * 2) == ["a photo of a cat"]
+    assert gallery._short(["a photo of a cat."] * 2) == ["a photo of a cat"] * 2
     assert gallery._short(["flower one", "photo two"]) == ["flower one", "photo two"]
