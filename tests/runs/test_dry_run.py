@@ -145,9 +145,9 @@ def test_bad_commands_are_one_clear_error(words, said, capsys):
     assert said in told and len(told.splitlines()) == 1
 
 
-@pytest.mark.parametrize("name", ["", "../x", "a b/c", "./x", "x"])
+@pytest.mark.parametrize("name", ["", "../x", "./x", "x", "a/b/c"])
 def test_what_can_only_be_a_folder_and_holds_no_pipeline_is_refused(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(DataError, match=r"holds no diffusers pipeline|cannot be downloaded"):
+    with pytest.raises(DataError, match="holds no diffusers pipeline"):
         dry_run.is_here(name)
     assert not dry_run.is_here("nobody/nothing"), "it could be on the hub"
