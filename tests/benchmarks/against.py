@@ -180,7 +180,7 @@ def main(arguments: list[str] | None = None) -> None:
         for name in options.only:
             rows.append(compare(name, tree, ROOT, min(options.pairs, SLOW.get(name, options.pairs))))
             print(line(rows[-1]), flush=True)
-    keep("against", {"revision": options.revision, "compared": [asdict(r) for r in rows]})
+            keep("against", {"revision": options.revision, "compared": [asdict(r) for r in rows]})
 
 
 def keep(name: str, what: dict) -> None:
