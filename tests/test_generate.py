@@ -16,6 +16,7 @@ import fixtures_diffusion
 import pytest
 import torch
 from diffusers import DiffusionPipeline
+from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from gift_lib import data, pictures, pool
@@ -287,6 +288,14 @@ def test_a_damaged_picture_is_made_again(spec, wanted, sampler, tmp_path, refere
     with caplog.at_level(logging.WARNING):
         assert make(spec, wanted, sampler, tmp_path).digest == reference.digest
     assert len([r for r in caplog.records if "made again" in r.message]) == 1
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "GIF"])
+def test_a_generated_picture_is_read_as_png_and_nothing_else(kind, wanted, sampler, tmp_path, caplog):
+    cache = pictures.PictureCache(tmp_path, sampler)
+    cache.path(wanted[0]).parent.mkdir(parents=True)
+    Image.new("RGB", (32, 32)).save(cache.path(wanted[0]), kind)
+    assert cache.get(wanted[0]) is None and "cannot identify image file" in caplog.text
 
 
 def test_several_processes_draw_the_same(spec, sampler, tmp_path):
