@@ -52,6 +52,8 @@ class Experiment:
     seed: int = 0
 
     # Models and world
+    #: Version of the scale model's world; the real scales have but one.
+    world: str = "1"
     #: The pre-trained CLIP: a name, a folder, or "architecture/weights" of open_clip.
     model: str = "mini"
     #: The generator: a name, a folder, or a model of the hub.
@@ -143,6 +145,8 @@ class Experiment:
     def to_dict(self) -> dict[str, Any]:
         """JSON-able values of all fields."""
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        if self.world == "1":  # records made when there was but one world say nothing of it, and keep their digests
+            del values["world"]
         return {k: dict(v) if isinstance(v, Mapping) else list(v) if isinstance(v, tuple) else v
                 for k, v in values.items()}  # fmt: skip
 

@@ -19,7 +19,8 @@ def load_tasks(
     Decoded pictures lie in the cache folder, at the size that the experiment's CLIP reads.
     Raises ConfigError for a task that does not exist or is not in the order, DataError where a data set is missing.
     """
-    tasks = _source(experiment).tasks(data_dir, **_decoding(experiment, cache_dir))
+    how = {"world": experiment.world} if experiment.scale == "mini" else _decoding(experiment, cache_dir)
+    tasks = _source(experiment).tasks(data_dir, **how)
     names = {t.name for t in tasks.values()}
     for name in experiment.lr_per_task.keys() - names:
         raise ConfigError(f"lr_per_task: there is no task {name!r}; {nearest(name, names)}")
@@ -32,7 +33,7 @@ def world_hash(experiment: Experiment, data_dir: str | Path | None = None, cache
     Raises DataError where a data set of a real scale is not here.
     """
     if experiment.scale == "mini":
-        return _source(experiment).world_hash(data_dir)
+        return _source(experiment).world_hash(data_dir, experiment.world)
     return _source(experiment).world_hash(data_dir, _names(experiment), cache_dir)
 
 

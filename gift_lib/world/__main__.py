@@ -1,4 +1,4 @@
-"""`python -m gift_lib.world make | check | choose | card | early`: see --help."""
+"""`python -m gift_lib.world make | check | choose | card | trial | leave | early`: see --help."""
 
 import argparse
 import json
@@ -11,9 +11,9 @@ import torch
 
 from gift_lib.device import find_device
 from gift_lib.errors import GiftError
-from gift_lib.files import write_json
+from gift_lib.files import read_json, write_json
 from gift_lib.generate import early_folder, weights_digest
-from gift_lib.world import card, check, choose, clip, diffusion, make, settings, tokenizer
+from gift_lib.world import card, check, choose, clip, diffusion, make, numbers, settings, tokenizer, trials
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -35,12 +35,19 @@ def parser() -> argparse.ArgumentParser:
         ("check", run_check, "measure the scale model against the design's aims"),
         ("choose", run_choose, "learning rate and steps by validation accuracy of tasks fine-tuned alone"),
         ("card", run_card, "write the model card anew"),
+        ("trial", run_trial, "calibrate: run the reference rows of drafts of the world and log them"),
+        ("leave", run_leave, "write into the calibration log why a trial was left"),
         ("early", run_early, "save the diffusion model as it was early in its training (for an ablation)"),
     ):
         command = commands.add_parser(name, help=text, description=text)
         command.set_defaults(run=run)
         command.add_argument("--weights", type=Path, default=settings.WEIGHTS, help="folder of the weights")
         command.add_argument("--seed", type=int, default=0, help="seed of the pre-training (0 is the shipped one)")
+        if name == "trial":
+            command.add_argument("files", type=Path, nargs="+", help="JSON files with the fields of trials.Trial")
+        if name == "leave":
+            command.add_argument("trial", help="name of the trial")
+            command.add_argument("why", help="why it was left")
         if name in ("make", "early"):
             command.add_argument("--device", default="cpu", help="cpu or cuda")
         if name == "early":
@@ -87,6 +94,18 @@ def run_choose(o: argparse.Namespace) -> None:
     rows = choose.choose(o.lr or (2e-4, 5e-4, 1e-3), o.steps or (40, 80, 120), o.method)
     for row in sorted(rows, key=lambda r: -r["mean"]):
         print(f"{o.method}  lr {row['lr']:g}  steps {row['steps']:>4}  validation {row['mean']:.2f}")
+
+
+def run_trial(o: argparse.Namespace) -> None:
+    _quiet()
+    for file in o.files:
+        line = trials.run(trials.Trial(**read_json(file)))
+        trials.write(line)
+        print(f"{line['trial']}: {line['cpu_seconds']} s\n{numbers.table(line['numbers'])}", flush=True)
+
+
+def run_leave(o: argparse.Namespace) -> None:
+    trials.leave(o.trial, o.why)
 
 
 def run_check(o: argparse.Namespace) -> None:

@@ -43,7 +43,7 @@ def write(weights: Path) -> None:
     """Write README.md: how each part was trained, what it measures, and the digest of every file."""
     notes = {f.name: read_note(f) for f in sorted(weights.glob("clip*")) if f.is_dir()}
     notes |= read_note(weights / "diffusion")
-    parts = [INTRO, f"World {mini.WORLD_VERSION}, hash `{mini.world_hash()}`.\n", "## Training\n", _training(notes)]
+    parts = [INTRO, f"World 1, hash `{mini.world_hash()}`.\n", "## Training\n", _training(notes)]
     if (weights / "world-check.json").exists():
         parts += ["## Measured (`make world-check`)\n", _measured(read_json(weights / "world-check.json"))]
     parts += ["## Files\n", _files(weights)]

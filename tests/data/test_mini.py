@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from gift_lib.data import mini
-from gift_lib.data.mini import digits, families, splits, streams, web
+from gift_lib.data.mini import digits, looks, splits, streams, web, worlds
 from gift_lib.data.mini.pen import Pen
 from gift_lib.errors import ConfigError, DataError
 from gift_lib.tasks import ORDERS, SPLITS, all_indices
@@ -20,8 +20,8 @@ FAMILY = {f.name: f for f in mini.FAMILIES}
 @pytest.fixture
 def small(monkeypatch):
     """Two pictures of each class in every split, cached under a name that costs nothing."""
-    monkeypatch.setattr(splits, "COUNTS", dict.fromkeys(SPLITS, 2))
-    monkeypatch.setattr(splits, "world_hash", lambda: "0" * 16)
+    monkeypatch.setattr(worlds, "COUNTS", dict.fromkeys(SPLITS, 2))
+    monkeypatch.setattr(splits, "world_hash", lambda name: name * 16)
 
 
 def pixels(split):
@@ -80,7 +80,7 @@ def test_no_picture_of_a_split_is_in_another_split_or_the_web(small, tmp_path):
 def test_rendering_uses_the_stream_it_names(monkeypatch):
     used = []
     monkeypatch.setattr(splits, "generator", lambda *key: used.append(key) or streams.generator(*key))
-    splits.rendered(FAMILY["cars"], "test")
+    splits.rendered(FAMILY["cars"], "test", [mini.COUNTS["test"]] * 10)
     assert {key[0] for key in used} == {"test"}
     assert len(set(used)) == len(used) == 10 * mini.COUNTS["test"]
 
@@ -206,10 +206,9 @@ def test_hash_sees_version_knobs_and_drawings(monkeypatch):
     before = mini.world_hash()
     assert len(before) == 16 and before == mini.world_hash()
     changed = []
-    bolder = tuple(dataclasses.replace(f, gap=0.123) for f in families.FAMILIES)
     for target, name, value in (
-        (splits, "WORLD_VERSION", splits.WORLD_VERSION + 1),
-        (splits, "FAMILIES", bolder),
+        (worlds, "WORLDS", {"1": mini.World(version=3)}),
+        (worlds, "WORLDS", {"1": mini.World(gap=0.123)}),
         (web, "NOISE", web.Web(wrong=0.2)),
         (Pen, "oval", lambda *_, **__: None),
     ):
@@ -243,3 +242,55 @@ def test_the_cache_is_read_and_not_drawn_again(small, tmp_path, monkeypatch):
     monkeypatch.setattr(splits, "rendered", lambda *_: pytest.fail("drawn again"))
     assert torch.equal(pixels(mini.tasks(tmp_path)["cars"].val), first)
     assert not list(tmp_path.rglob("*.tmp"))
+
+
+def test_world_1_is_what_its_weights_and_records_have_seen():
+    assert mini.world_hash(world="1") == "db57679633bacbeb"
+    assert mini.World().families == mini.FAMILIES and not mini.World().knobs
+
+
+@pytest.mark.parametrize(
+    "knobs", [{"narrow": 0.3}, {"gap": 0.5}, {"looks": {"cars": "neon"}}, {"pictures": {"cars": 23}}]
+)
+def test_every_knob_makes_another_world(knobs, monkeypatch):
+    monkeypatch.setattr(worlds, "WORLDS", dict(worlds.WORLDS))
+    name = worlds.draft(mini.World(version=2, **knobs))
+    assert name.startswith("draft-") and mini.world_hash(world=name) not in (mini.world_hash(), "")
+    assert mini.World(version=2, **knobs).knobs == {"version": 2, **knobs}
+
+
+def test_training_pictures_of_a_task_are_shared_out_evenly(small, tmp_path, monkeypatch):
+    monkeypatch.setattr(worlds, "WORLDS", dict(worlds.WORLDS))
+    name = worlds.draft(mini.World(version=2, pictures={"cars": 23}))
+    task = mini.tasks(tmp_path, name)["cars"]
+    assert task.train.labels.bincount().tolist() == [3, 3, 3, 2, 2, 2, 2, 2, 2, 2]
+    assert len(pixels(task.train)) == 23 and len(task.test) == 20
+    assert len(mini.tasks(tmp_path, name)["objects"].train) == 24
+
+
+def test_a_narrow_style_keeps_its_middle():
+    style = FAMILY["cars"].style
+    half = style.narrowed(0.5)
+    assert half.scale[1] - half.scale[0] == pytest.approx((style.scale[1] - style.scale[0]) / 2)
+    assert sum(half.scale) == pytest.approx(sum(style.scale)) and half.turn == pytest.approx(style.turn / 2)
+    assert style.narrowed(1.0).turn == style.turn and half.clutter == style.clutter and half.flip == style.flip
+
+
+@pytest.mark.parametrize("look", sorted(looks.LOOKS))
+def test_a_look_changes_every_picture_and_leaves_no_two_alike(look):
+    family = dataclasses.replace(FAMILY["cars"], look=look)
+    shown = [splits.one(family, label, "probe", 0) for label in range(10)]
+    plain = [splits.one(FAMILY["cars"], label, "probe", 0) for label in range(10)]
+    assert all(s.shape == p.shape and s.dtype == np.uint8 and (s != p).any() for s, p in zip(shown, plain, strict=True))
+    assert len({s.tobytes() for s in shown}) == 10 and min(s.std() for s in shown) > 3
+
+
+def test_bad_worlds_are_told():
+    with pytest.raises(ConfigError, match="did you mean 'cars'"):
+        mini.World(looks={"car": "neon"})
+    with pytest.raises(ConfigError, match="did you mean 'neon'"):
+        mini.World(looks={"cars": "neom"})
+    with pytest.raises(ConfigError, match="two tasks"):
+        mini.World(looks={"cars": "neon", "flowers": "neon"})
+    with pytest.raises(ConfigError, match="no world"):
+        mini.tasks(world="7")

@@ -2,27 +2,28 @@
 
 Every picture is drawn by a class's program (what) through a style (how) with its own random numbers
 (streams). The tasks' styles differ from the web's, so that a CLIP trained on the web transfers
-imperfectly. Knobs: `families` (styles), `web.NOISE` (shares of the web), `splits.COUNTS`.
+imperfectly. Knobs: `worlds` (versions of the world), `families` (styles), `web.NOISE` (shares of the web).
 """
 
 from pathlib import Path
 
 from gift_lib.data.mini.families import CONCEPT_TEMPLATE, CONCEPTS, FAMILIES
-from gift_lib.data.mini.splits import COUNTS, WORLD_VERSION, tasks
+from gift_lib.data.mini.splits import tasks
 from gift_lib.data.mini.splits import world_hash as _world_hash
 from gift_lib.data.mini.web import NOISE, Web, real_pictures, reference_pixels, web_captions, web_pairs
+from gift_lib.data.mini.worlds import COUNTS, WORLDS, World
 from gift_lib.tasks import Images, TensorImages, fill
 
 __all__ = [
-    "CONCEPTS", "CONCEPT_TEMPLATE", "COUNTS", "FAMILIES", "NOISE", "WORLD_VERSION", "Web", "real_pictures",
+    "CONCEPTS", "CONCEPT_TEMPLATE", "COUNTS", "FAMILIES", "NOISE", "WORLDS", "Web", "World", "real_pictures",
     "reference_captions", "reference_images", "reference_pixels", "reference_prompts", "tasks", "web_captions",
     "web_pairs", "world_hash",
 ]  # fmt: skip
 
 
-def world_hash(data_dir: str | Path | None = None) -> str:
-    """16 hex digits that name the world: version, knobs and probe pictures of every class in both styles."""
-    return _world_hash()
+def world_hash(data_dir: str | Path | None = None, world: str = "1") -> str:
+    """16 hex digits that name a world: version, knobs and probe pictures of every class in both styles."""
+    return _world_hash(world)
 
 
 def reference_images(n: int, seed: int, data_dir: str | Path | None = None) -> Images:

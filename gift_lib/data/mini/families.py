@@ -41,6 +41,8 @@ class Family:
     web: Style = WEB
     gap: float = 0.9  # how far from the web's look towards `far` the task's pictures are drawn
     leak: float = 0.3  # how far from the web's look towards `far` a leaked web picture is drawn
+    narrow: float = 1.0  # share of every range of the task's look that its pictures keep
+    look: str = ""  # one of `looks.LOOKS`, on every picture of the task and on none of the web
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -48,8 +50,10 @@ class Family:
 
     @property
     def style(self) -> Style:
-        """The look of the task's pictures: its own grounds, and everything else `gap` of the way to `far`."""
-        return replace(self.web.towards(self.far, self.gap), grounds=self.far.grounds)
+        """The task's style: its own grounds (the first alone where narrow), the rest `gap` of the way to `far`."""
+        grounds = self.far.grounds if self.narrow == 1 else self.far.grounds[:1]
+        style = replace(self.web.towards(self.far, self.gap), grounds=grounds)
+        return style if self.narrow == 1 else style.narrowed(self.narrow)
 
 
 FAMILIES: tuple[Family, ...] = (

@@ -13,17 +13,15 @@ from torch import Tensor
 
 from gift_lib.data.mini import digits, web
 from gift_lib.data.mini.families import FAMILIES, Family
+from gift_lib.data.mini.looks import LOOKS
 from gift_lib.data.mini.streams import STREAMS, generator
 from gift_lib.data.mini.style import SIZE, render
+from gift_lib.data.mini.worlds import COUNTS, World, find
 from gift_lib.errors import ConfigError, DataError, nearest
 from gift_lib.files import atomic_write, cache_root, digest
 from gift_lib.tasks import SPLITS, Split, Task, TensorImages
 
-#: Bumped by hand when the world changes; new weights and records follow.
-WORLD_VERSION = 1
-
-#: Pictures of each class.
-COUNTS = {"train": 96, "val": 12, "test": 20}
+_NUMBER = {f.name: k for k, f in enumerate(FAMILIES)}
 
 
 def one(family: Family, label: int, stream: str, index: int) -> UInt8[np.ndarray, "32 32 3"]:
@@ -31,51 +29,59 @@ def one(family: Family, label: int, stream: str, index: int) -> UInt8[np.ndarray
     program = list(family.programs.values())[label]
     if family.name == "digits":
         program = digits.handwritten(label, stream if stream in SPLITS else "train")
-    return render(program, family.style, generator(stream, FAMILIES.index(family), label, index))
+    pixels = render(program, family.style, generator(stream, _NUMBER[family.name], label, index))
+    if not family.look:
+        return pixels
+    return np.uint8(np.clip(np.rint(LOOKS[family.look](pixels.astype(np.float64))), 0, 255))
 
 
-def rendered(family: Family, split: str) -> UInt8[Tensor, "n 3 32 32"]:
-    """A whole split, class by class."""
-    n = COUNTS[split]
-    return web.stacked([one(family, label, split, k) for label in range(len(family.classes)) for k in range(n)])
+def rendered(family: Family, split: str, sizes: list[int]) -> UInt8[Tensor, "n 3 32 32"]:
+    """A whole split, class by class; `sizes` says how many pictures each class has."""
+    return web.stacked([one(family, label, split, k) for label, n in enumerate(sizes) for k in range(n)])
 
 
-@lru_cache(maxsize=1)
-def world_hash() -> str:
-    """16 hex digits of the version, every knob and a picture of each class in both styles."""
-    probe = [one(f, c, "probe", 0).tobytes() for f in FAMILIES for c in range(len(f.classes))]
+@lru_cache(maxsize=8)
+def world_hash(name: str = "1") -> str:
+    """16 hex digits of a world: its version, every knob and a picture of each class in both styles."""
+    world = find(name)
+    probe = [one(f, c, "probe", 0).tobytes() for f in world.families for c in range(len(f.classes))]
     probe += [web.picture(e, generator("probe", 1000 + k)).tobytes() for k, e in enumerate(web.ENTRIES)]
     scans = b"".join(s.tobytes() for s in digits.scans())
-    knobs = [[f.name, f.classes, f.templates, repr(f.far), repr(f.web), f.gap, f.leak, f.coarse] for f in FAMILIES]
-    facts = [WORLD_VERSION, STREAMS, COUNTS, digits.RANGES, dataclasses.asdict(web.NOISE), knobs,
+    knobs = [
+        [f.name, f.classes, f.templates, repr(f.far), repr(f.web), f.gap, f.leak, f.coarse] for f in world.families
+    ]
+    facts = [world.version, STREAMS, COUNTS, digits.RANGES, dataclasses.asdict(web.NOISE), tasks,
              web.web_captions(64, 0), digest(b"".join(probe) + scans)]  # fmt: skip
-    return digest(facts)
+    return digest([*facts, world.knobs] if world.knobs else facts)
 
 
-def tasks(cache_dir: str | Path | None = None) -> dict[str, Task]:
-    """The eleven tasks by name; a split is rendered (or read from the cache) when first asked for."""
-    folder = Path(cache_dir) if cache_dir else cache_root() / "mini"
-    return {f.name: Task(f.name, f.classes, f.templates, _opener(f, folder), f.stands_for) for f in FAMILIES}
+def tasks(cache_dir: str | Path | None = None, world: str = "1") -> dict[str, Task]:
+    """The eleven tasks of a world by name; a split is rendered (or read from the cache) when first asked for."""
+    folder, drawn = Path(cache_dir) if cache_dir else cache_root() / "mini", find(world)
+    return {
+        f.name: Task(f.name, f.classes, f.templates, _opener(f, drawn, folder), f.stands_for) for f in drawn.families
+    }
 
 
-def _opener(family: Family, folder: Path):
+def _opener(family: Family, world: World, folder: Path):
     def open_split(split: str) -> Split:
         if split not in COUNTS:
             raise ConfigError(f"{family.name} has no split {split!r}; {nearest(split, COUNTS)}")
-        pixels = cached(family, split, folder)
-        labels = torch.arange(len(family.classes)).repeat_interleave(COUNTS[split])
+        sizes = world.sizes(family, split)
+        pixels = cached(family, split, sizes, folder / world_hash(world.name))
+        labels = torch.arange(len(sizes)).repeat_interleave(torch.tensor(sizes))
         return Split(TensorImages(pixels), labels)
 
     return open_split
 
 
-def cached(family: Family, split: str, folder: Path) -> UInt8[Tensor, "n 3 32 32"]:
-    """The split's pictures from the cache; rendered anew where absent or damaged."""
-    path = folder / world_hash() / f"{family.name}-{split}.safetensors"
+def cached(family: Family, split: str, sizes: list[int], folder: Path) -> UInt8[Tensor, "n 3 32 32"]:
+    """The split's pictures from the world's folder in the cache; rendered anew where absent or damaged."""
+    path = folder / f"{family.name}-{split}.safetensors"
     try:
         return _read(path)
     except DataError:
-        pixels = rendered(family, split)
+        pixels = rendered(family, split, sizes)
         with atomic_write(path) as temporary:
             save_file({"pixels": pixels}, temporary, {"digest": digest(pixels.numpy().tobytes())})
         return pixels

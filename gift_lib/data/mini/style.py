@@ -50,6 +50,20 @@ class Style:
         between = {f.name: _between(getattr(self, f.name), getattr(other, f.name), t) for f in dataclasses.fields(self)}
         return Style(**between)
 
+    def narrowed(self, share: float) -> "Style":
+        """The style with every range cut to a share of itself: about its middle, or about 0 where it is two-sided.
+
+        What is drawn by chance (`flip`, `outlined`, `light_ink`, `invert`) and counts of shapes stay.
+        """
+        sided = {k: share * getattr(self, k) for k in ("shift", "turn", "shear", "wobble", "hue", "light")}
+        ranges = ("scale", "edge", "saturation", "value", "contrast", "mono", "noise", "fog")
+        return dataclasses.replace(self, **sided, **{k: _shrunk(getattr(self, k), share) for k in ranges})
+
+
+def _shrunk(pair: tuple[float, float], share: float) -> tuple[float, float]:
+    middle, half = (pair[0] + pair[1]) / 2, share * (pair[1] - pair[0]) / 2
+    return middle - half, middle + half
+
 
 def _between(a, b, t: float):
     if isinstance(a, tuple):

@@ -1,0 +1,84 @@
+"""Worlds: versions of the scale model. A world is a few knobs over world 1's tasks; its web is theirs too."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+
+from gift_lib.data.mini.families import FAMILIES, Family
+from gift_lib.data.mini.looks import LOOKS
+from gift_lib.errors import ConfigError, nearest
+from gift_lib.files import digest
+
+#: Pictures of each class.
+COUNTS = {"train": 96, "val": 12, "test": 20}
+
+
+@dataclass(frozen=True)
+class World:
+    """One version of the world. Every knob's default is world 1's value."""
+
+    version: int = 1
+    #: Share of every range of a task's style that is kept: real data sets vary less inside than between themselves.
+    narrow: float = 1.0
+    #: How far from the web's style towards its farthest a task is drawn; None keeps each task's own gap.
+    gap: float | None = None
+    #: The look of a task's own (`looks.LOOKS`), which the web never has; no two tasks may share one.
+    looks: Mapping[str, str] = field(default_factory=dict)
+    #: Training pictures of a task in all, so that its epochs are the published ones; absent: as many of each class.
+    pictures: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self):
+        names = [f.name for f in FAMILIES]
+        for knob in (self.looks, self.pictures):
+            for task in knob:
+                if task not in names:
+                    raise ConfigError(f"a world has no task {task!r}; {nearest(task, names)}")
+        for look in self.looks.values():
+            if look not in LOOKS:
+                raise ConfigError(f"there is no look {look!r}; {nearest(look, LOOKS)}")
+        if len(set(self.looks.values())) < len(self.looks):
+            raise ConfigError("two tasks of a world share a look: give each one of its own.")
+
+    @property
+    def name(self) -> str:
+        """Its name in WORLDS, else a draft's digest."""
+        return next((k for k, w in WORLDS.items() if w == self), f"draft-{digest(self.knobs, 8)}")
+
+    @property
+    def knobs(self) -> dict:
+        """What differs from world 1, as JSON-able values."""
+        plain = asdict(World())
+        return {k: v for k, v in asdict(self).items() if v != plain[k]}
+
+    @cached_property
+    def families(self) -> tuple[Family, ...]:
+        """The eleven tasks as this world draws them."""
+        return tuple(
+            replace(f, narrow=self.narrow, look=self.looks.get(f.name, ""), gap=f.gap if self.gap is None else self.gap)
+            for f in FAMILIES
+        )
+
+    def sizes(self, family: Family, split: str) -> list[int]:
+        """How many pictures each class has in a split: equal but for one."""
+        n = len(family.classes)
+        if split != "train" or family.name not in self.pictures:
+            return [COUNTS[split]] * n
+        each, more = divmod(self.pictures[family.name], n)
+        return [each + (k < more) for k in range(n)]
+
+
+#: By name. Worlds are part of records: append only, and never change one that a record names.
+WORLDS: dict[str, World] = {"1": World()}
+
+
+def find(name: str) -> World:
+    """A world by name; ConfigError where there is none."""
+    if name not in WORLDS:
+        raise ConfigError(f"there is no world {name!r}; {nearest(name, WORLDS)}")
+    return WORLDS[name]
+
+
+def draft(world: World) -> str:
+    """Make a world known within this process, for calibration; its name."""
+    WORLDS[world.name] = world
+    return world.name

@@ -1,0 +1,106 @@
+"""Numbers without dimension: what a scale model must have in common with the benchmark that it stands for."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from gift_lib import metrics
+from gift_lib.errors import DataError
+
+PUBLISHED = Path(__file__).resolve().parents[2] / "book" / "data" / "dimensionless.csv"
+#: A number agrees when it is within this factor of the published one, with the same sign.
+FACTOR = 1.5
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Reference rows of one order, in percent: accuracies by task in training order, and R of the methods that ran."""
+
+    tasks: Sequence[str]
+    zero_shot: Sequence[float]
+    alone: Sequence[float]
+    R: Mapping[str, Sequence[Sequence[float]]]
+
+
+def numbers(rows: Rows) -> dict[str, float]:
+    """Every number that the rows give, by the names of the published table; rows that are absent give none."""
+    zero, alone = float(np.mean(rows.zero_shot)), float(np.mean(rows.alone))
+    found = {"gain_alone": (alone - zero) / (100 - zero)}
+    if "finetune" in rows.R:
+        found |= _finetune(rows, zero, alone)
+        found |= _digits(rows) if "digits" in rows.tasks else {}
+        lost = _transfer_lost(rows, "finetune")
+        if "l2" in rows.R:
+            found["l2_transfer_lost"] = _transfer_lost(rows, "l2") / lost
+        if "lwf" in rows.R:
+            found["lwf_transfer_lost"] = _transfer_lost(rows, "lwf") / lost
+    if "l2" in rows.R:
+        found["l2_last"] = (metrics.last(rows.R["l2"]) - zero) / (alone - zero)
+    if "lwf" in rows.R:
+        found["lwf_gain_lost"] = _gain_lost(rows, "lwf", zero)
+    return found
+
+
+def _finetune(rows: Rows, zero: float, alone: float) -> dict[str, float]:
+    R = rows.R["finetune"]
+    return {
+        "gain_in_sequence": (metrics.learned(R) - zero) / (100 - zero),
+        "gain_lost": _gain_lost(rows, "finetune", zero),
+        "last_over_zero_shot": (metrics.last(R) - zero) / (alone - zero),
+        "transfer_lost": _transfer_lost(rows, "finetune") / float(np.mean(rows.zero_shot[1:])),
+    }
+
+
+def _transfer_lost(rows: Rows, method: str) -> float:
+    """Points of Transfer below zero-shot."""
+    return float(np.mean(rows.zero_shot[1:])) - metrics.transfer(rows.R[method])
+
+
+def _gain_lost(rows: Rows, method: str, zero: float) -> float:
+    learned = metrics.learned(rows.R[method])
+    return (learned - metrics.last(rows.R[method])) / (learned - zero)
+
+
+def _digits(rows: Rows) -> dict[str, float]:
+    """How far the other tasks fall while the digits are learned, and what the next task gives back."""
+    t, R = list(rows.tasks).index("digits"), np.array(rows.R["finetune"])
+    if not 0 < t < len(R) - 1:
+        return {}
+    before, after, later = (float(np.delete(R[i], t).mean()) for i in (t - 1, t, t + 1))
+    return {"digits_dip": (before - after) / before, "digits_recovery": (later - after) / (before - after)}
+
+
+def published() -> list[dict[str, str]]:
+    """The lines of `book/data/dimensionless.csv`."""
+    if not PUBLISHED.exists():
+        raise DataError(f"{PUBLISHED} is missing: the published numbers are in the repository, not in the package.")
+    with open(PUBLISHED, encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def agrees(value: float, target: float) -> bool:
+    """Whether a number is within FACTOR of the published one."""
+    return value * target > 0 and 1 / FACTOR <= value / target <= FACTOR
+
+
+def verdicts(found: Mapping[str, Mapping[str, float]]) -> list[dict]:
+    """Published and measured side by side with a verdict, for every number that was measured; `found` is by order."""
+    lines = []
+    for line in published():
+        value = found.get(line["order"], {}).get(line["number"])
+        if value is not None:
+            target = float(line["published"])
+            verdict = "agrees" if agrees(value, target) else "MISS"
+            lines.append({**line, "published": target, "measured": value, "verdict": verdict})
+    return lines
+
+
+def table(found: Mapping[str, Mapping[str, float]]) -> str:
+    """The verdicts as text."""
+    rows = [f"{'number':22}{'order':>6}{'published':>11}{'measured':>10}"]
+    for v in verdicts(found):
+        rows.append(f"{v['number']:22}{v['order']:>6}{v['published']:11.2f}{v['measured']:10.2f}   {v['verdict']}")
+    return "\n".join(rows)
