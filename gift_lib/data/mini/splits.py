@@ -47,10 +47,10 @@ def world_hash(name: str = "1") -> str:
     probe = [one(f, c, "probe", 0).tobytes() for f in world.families for c in range(len(f.classes))]
     probe += [web.picture(e, generator("probe", 1000 + k)).tobytes() for k, e in enumerate(web.ENTRIES)]
     scans = b"".join(s.tobytes() for s in digits.scans())
-    knobs = [
+    described = [
         [f.name, f.classes, f.templates, repr(f.far), repr(f.web), f.gap, f.leak, f.coarse] for f in world.families
     ]
-    facts = [world.version, STREAMS, COUNTS, digits.RANGES, dataclasses.asdict(web.NOISE), tasks,
+    facts = [world.version, STREAMS, COUNTS, digits.RANGES, dataclasses.asdict(web.NOISE), described,
              web.web_captions(64, 0), digest(b"".join(probe) + scans)]  # fmt: skip
     return digest([*facts, world.knobs] if world.knobs else facts)
 
