@@ -99,9 +99,9 @@ def run_choose(o: argparse.Namespace) -> None:
 def run_trial(o: argparse.Namespace) -> None:
     _quiet()
     for file in o.files:
-        line = trials.run(trials.Trial(**read_json(file)))
-        trials.write(line)
-        print(f"{line['trial']}: {line['cpu_seconds']} s\n{numbers.table(line['numbers'])}", flush=True)
+        for line in trials.run(trials.Trial(**read_json(file))):
+            trials.write(line)
+            print(f"{line['trial']}: {line['cpu_seconds']} s\n{numbers.table(line['numbers'])}\n", flush=True)
 
 
 def run_leave(o: argparse.Namespace) -> None:

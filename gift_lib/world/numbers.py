@@ -21,37 +21,31 @@ class Rows:
 
     tasks: Sequence[str]
     zero_shot: Sequence[float]
-    alone: Sequence[float]
     R: Mapping[str, Sequence[Sequence[float]]]
+    alone: Sequence[float] = ()
 
 
 def numbers(rows: Rows) -> dict[str, float]:
     """Every number that the rows give, by the names of the published table; rows that are absent give none."""
-    zero, alone = float(np.mean(rows.zero_shot)), float(np.mean(rows.alone))
-    found = {"gain_alone": (alone - zero) / (100 - zero)}
-    if "finetune" in rows.R:
-        found |= _finetune(rows, zero, alone)
-        found |= _digits(rows) if "digits" in rows.tasks else {}
-        lost = _transfer_lost(rows, "finetune")
-        if "l2" in rows.R:
-            found["l2_transfer_lost"] = _transfer_lost(rows, "l2") / lost
-        if "lwf" in rows.R:
-            found["lwf_transfer_lost"] = _transfer_lost(rows, "lwf") / lost
-    if "l2" in rows.R:
-        found["l2_last"] = (metrics.last(rows.R["l2"]) - zero) / (alone - zero)
-    if "lwf" in rows.R:
+    zero, R, found = float(np.mean(rows.zero_shot)), rows.R, {}
+    lost = {m: _transfer_lost(rows, m) for m in R}
+    if "finetune" in R:
+        found["gain_in_sequence"] = (metrics.learned(R["finetune"]) - zero) / (100 - zero)
+        found["gain_lost"] = _gain_lost(rows, "finetune", zero)
+        found["transfer_lost"] = lost["finetune"] / float(np.mean(rows.zero_shot[1:]))
+        found |= {f"{m}_transfer_lost": lost[m] / lost["finetune"] for m in ("l2", "lwf") if m in R}
+        found |= _digits(rows)
+    if "lwf" in R:
         found["lwf_gain_lost"] = _gain_lost(rows, "lwf", zero)
-    return found
+    return found | (_over_alone(rows, zero) if len(rows.alone) else {})
 
 
-def _finetune(rows: Rows, zero: float, alone: float) -> dict[str, float]:
-    R = rows.R["finetune"]
-    return {
-        "gain_in_sequence": (metrics.learned(R) - zero) / (100 - zero),
-        "gain_lost": _gain_lost(rows, "finetune", zero),
-        "last_over_zero_shot": (metrics.last(R) - zero) / (alone - zero),
-        "transfer_lost": _transfer_lost(rows, "finetune") / float(np.mean(rows.zero_shot[1:])),
-    }
+def _over_alone(rows: Rows, zero: float) -> dict[str, float]:
+    """The numbers that need each task fine-tuned alone."""
+    gain = float(np.mean(rows.alone)) - zero
+    last = {"finetune": "last_over_zero_shot", "l2": "l2_last"}
+    found = {name: (metrics.last(rows.R[m]) - zero) / gain for m, name in last.items() if m in rows.R}
+    return {"gain_alone": gain / (100 - zero)} | found
 
 
 def _transfer_lost(rows: Rows, method: str) -> float:
@@ -66,7 +60,7 @@ def _gain_lost(rows: Rows, method: str, zero: float) -> float:
 
 def _digits(rows: Rows) -> dict[str, float]:
     """How far the other tasks fall while the digits are learned, and what the next task gives back."""
-    t, R = list(rows.tasks).index("digits"), np.array(rows.R["finetune"])
+    t, R = list(rows.tasks).index("digits") if "digits" in rows.tasks else -1, np.array(rows.R["finetune"])
     if not 0 < t < len(R) - 1:
         return {}
     before, after, later = (float(np.delete(R[i], t).mean()) for i in (t - 1, t, t + 1))

@@ -6,7 +6,7 @@ world. It is judged on validation pictures and on seeds of 1000 and up.
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,14 +19,16 @@ from gift_lib.data.mini.worlds import World, draft
 from gift_lib.errors import ConfigError
 from gift_lib.evaluation import accuracy, evaluate
 from gift_lib.files import atomic_write, cache_root, digest, read_json, write_json
+from gift_lib.methods import Method
 from gift_lib.tasks import Task
 from gift_lib.training import Progress, Runtime, build_method, fit, numerics
 from gift_lib.world.numbers import Rows, numbers
 
 LOG = Path(__file__).resolve().parents[2] / "book" / "data" / "calibration.jsonl"
 #: The only methods that calibration may run.
-METHODS = ("finetune", "l2", "lwf")
+ROWS = ("finetune", "alone", "l2", "lwf")
 SEED = 1000
+QUIET = Runtime(progress=False)
 
 
 @dataclass(frozen=True)
@@ -37,45 +39,52 @@ class Trial:
     why: str
     knobs: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
-    methods: Sequence[str] = ("finetune",)
+    rows: Sequence[str] = ("finetune",)
     orders: Sequence[str] = ("I", "II")
     seed: int = SEED
     #: Folder of a CLIP of its own; the shipped one where empty.
     clip: str = ""
 
     def __post_init__(self):
-        wrong = [m for m in self.methods if m not in METHODS]
+        wrong = [m for m in self.rows if m not in ROWS]
         if wrong:
-            raise ConfigError(f"calibration runs {', '.join(METHODS)} only, not {', '.join(wrong)}.")
+            raise ConfigError(f"calibration runs {', '.join(ROWS)} only, not {', '.join(wrong)}.")
         if self.seed < 1000:
             raise ConfigError(f"seed {self.seed} is for reporting: calibration takes seeds of 1000 and up.")
 
     def experiment(self, method: str, order: str) -> Experiment:
-        """The run of one method in one order."""
+        """The run of a method in an order."""
         world = draft(World(version=2, **self.knobs)) if self.knobs else "1"
         clip = {"model": self.clip} if self.clip else {}
         return experiment(method=method, order=order, world=world, seed=self.seed, **clip, **self.settings)
 
 
-def run(trial: Trial) -> dict[str, Any]:
-    """The trial's line of the log. Rows that are there already (a killed trial, or one with fewer methods) are kept."""
+def run(trial: Trial) -> Iterator[dict[str, Any]]:
+    """The trial's line of the log, anew after each of its rows, so that a hopeless one can be stopped.
+
+    Rows that are there already (of a trial that was stopped, or that had fewer rows) are not run again.
+    """
     torch.set_num_threads(1)
     first = trial.experiment("finetune", "I")
-    rows, seconds = {}, 0.0
-    names = [t.name for t in load_tasks(first)]
-    alone = _kept(trial.experiment("upper-bound", "I"), _alone)
-    rows["zero_shot"], rows["alone"] = alone["zero_shot"], alone["alone"]
-    for order in trial.orders:
-        for method in trial.methods:
-            found = _kept(trial.experiment(method, order), _sequence)
-            rows[f"{method}-{order}"] = found["R"]
-            seconds += found["seconds"]
     line = {
         "trial": trial.name, "why": trial.why, "left": "", "world": mini.world_hash(world=first.world),
         "knobs": dict(trial.knobs), "settings": dict(trial.settings), "clip": trial.clip or first.model,
-        "seed": trial.seed, "tasks": names, "rows": rows, "cpu_seconds": round(seconds + alone["seconds"]),
+        "seed": trial.seed, "tasks": [t.name for t in load_tasks(first)], "rows": {}, "cpu_seconds": 0,
     }  # fmt: skip
-    return line | {"numbers": measured(line)}
+    for name, e, make in _rows(trial):
+        found = _kept(name, e, make)
+        line["rows"][name] = found["rows"]
+        line["cpu_seconds"] += round(found["seconds"])
+        yield line | {"numbers": measured(line)}
+
+
+def _rows(trial: Trial) -> Iterator[tuple[str, Experiment, Callable[[Experiment], list]]]:
+    yield "zero_shot", trial.experiment("zero-shot", "I"), _zero_shot
+    for method in trial.rows:
+        if method == "alone":
+            yield "alone", trial.experiment("upper-bound", "I"), _alone
+        else:
+            yield from ((f"{method}-{o}", trial.experiment(method, o), _sequence) for o in trial.orders)
 
 
 def measured(line: Mapping[str, Any]) -> dict[str, dict[str, float]]:
@@ -83,49 +92,53 @@ def measured(line: Mapping[str, Any]) -> dict[str, dict[str, float]]:
     rows, found = line["rows"], {}
     for order in ("I", "II"):
         R = {k.removesuffix(f"-{order}"): v for k, v in rows.items() if k.endswith(f"-{order}")}
-        if R:
-            names = [t.name for t in load_tasks(experiment(order=order))]
-            zero, alone = ([rows[k][line["tasks"].index(n)] for n in names] for k in ("zero_shot", "alone"))
-            found[order] = {k: round(v, 3) for k, v in numbers(Rows(names, zero, alone, R)).items()}
+        names = [t.name for t in load_tasks(experiment(order=order))]
+        one = {k: [rows[k][line["tasks"].index(n)] for n in names] for k in ("zero_shot", "alone") if k in rows}
+        found[order] = {k: round(v, 3) for k, v in numbers(Rows(names, R=R, **one)).items()}
     return found
 
 
-def _kept(e: Experiment, make) -> dict[str, Any]:
+def _kept(name: str, e: Experiment, make: Callable[[Experiment], list]) -> dict[str, Any]:
     """What `make` finds for an experiment, from the cache where it has been found before."""
-    key = digest({**e.to_dict(), "world": mini.world_hash(world=e.world)})
+    key = digest([name, {**e.to_dict(), "world": mini.world_hash(world=e.world)}])
     file = cache_root() / "world" / "trials" / f"{key}.json"
     if not file.exists():
         used = time.process_time()
         with numerics("cpu"):
-            found = make(e)
-        write_json(file, found | {"seconds": time.process_time() - used})
+            rows = make(e)
+        write_json(file, {"rows": rows, "seconds": time.process_time() - used})
     return read_json(file)
 
 
-def _alone(e: Experiment) -> dict[str, Any]:
-    """Zero-shot, and each task from the pre-trained model, on validation pictures."""
-    tasks, runtime = load_tasks(e), Runtime(progress=False)
-    method = build_method(e, runtime, len(tasks))
-    zero, alone = evaluate(method, tasks, "val"), []
+def _zero_shot(e: Experiment) -> list[float]:
+    """Accuracies of the pre-trained model on validation pictures."""
+    tasks = load_tasks(e)
+    return _rounded(evaluate(build_method(e, QUIET, len(tasks)), tasks, "val"))
+
+
+def _alone(e: Experiment) -> list[float]:
+    """Accuracy on each task, fine-tuned from the pre-trained model."""
+    tasks, found = load_tasks(e), []
+    method = build_method(e, QUIET, len(tasks))
     for t, task in enumerate(tasks):
-        _fit(method, t, task, runtime)
+        _fit(method, t, task)
         method.forget_classifiers()
-        alone.append(accuracy(method, task, task.val))
-    return {"zero_shot": _rounded(zero), "alone": _rounded(alone)}
+        found.append(accuracy(method, task, task.val))
+    return _rounded(found)
 
 
-def _sequence(e: Experiment) -> dict[str, Any]:
-    """R of a method over the tasks in order, on validation pictures."""
-    tasks, runtime, R = load_tasks(e), Runtime(progress=False), []
-    method = build_method(e, runtime, len(tasks))
+def _sequence(e: Experiment) -> list[list[float]]:
+    """R of a method over the tasks in order."""
+    tasks, R = load_tasks(e), []
+    method = build_method(e, QUIET, len(tasks))
     for t, task in enumerate(tasks):
-        _fit(method, t, task, runtime)
+        _fit(method, t, task)
         R.append(_rounded(evaluate(method, tasks, "val")))
-    return {"R": R}
+    return R
 
 
-def _fit(method, t: int, task: Task, runtime: Runtime) -> None:
-    fit(method, t, task, None, runtime, Progress(), save=lambda **_: None)
+def _fit(method: Method, t: int, task: Task) -> None:
+    fit(method, t, task, None, QUIET, Progress(), save=lambda **_: None)
     method.model.eval()
 
 
