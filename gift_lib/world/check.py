@@ -1,7 +1,6 @@
 """`make world-check`: is the scale model real, imperfect, and hard enough? One table of bars, PASS or MISS."""
 
 import copy
-import tempfile
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,12 +12,13 @@ from torch import Tensor
 from tqdm import tqdm
 from transformers import CLIPTokenizer
 
-from gift_lib import metrics
-from gift_lib.config import experiment
+from gift_lib import metrics, results
+from gift_lib.config import Experiment, experiment
 from gift_lib.data import mini
-from gift_lib.tasks import Task, in_order
-from gift_lib.training import Runtime, run
-from gift_lib.world import probe
+from gift_lib.files import cache_root
+from gift_lib.tasks import ORDERS, Task, in_order
+from gift_lib.training import Runtime, identity_of, run
+from gift_lib.world import numbers, probe, ratios
 from gift_lib.world.probe import Recipe
 
 #: Runs that the accuracies after fine-tuning are means over.
@@ -52,35 +52,47 @@ def tasks_in_order() -> list[Task]:
 def measure(
     model: CLIP, tokenizer: CLIPTokenizer, name: str, settings: dict[str, Any], seeds: int = SEEDS
 ) -> dict[str, Any]:
-    """Per task: chance, zero-shot, pixel probe; fine-tuned alone and one after the other (Order I, mean over seeds).
+    """Per task: chance, zero-shot, pixel probe; the reference rows in both orders, means over seeds.
 
     `name` is the CLIP's name for `gift_lib.clip.load`; `settings` are changes to the Experiment's defaults.
-    The fine-tuning is the project's own loop, with the methods `finetune` and `upper-bound`.
     """
-    tasks = tasks_in_order()
-    runs = [fine_tuned(name, settings | {"seed": s}) for s in tqdm(range(seeds), desc="fine-tuning")]
+    tasks, e = tasks_in_order(), experiment(model=name, **settings)
+    found = [reference_rows(e.replace(seed=s)) for s in tqdm(range(seeds), desc="reference rows")]
+    rows = {k: np.mean([f[k] for f in found], axis=0).tolist() for k in found[0]}
+    zero = [probe.accuracy(model, tokenizer, t) for t in tasks]
     return {
         "world": mini.world_hash(),
-        "settings": {k: getattr(experiment(**settings), k) for k in ("lr", "steps", "batch_size")} | {"seeds": seeds},
+        "settings": {k: getattr(e, k) for k in ("lr", "steps", "batch_size")} | {"seeds": seeds},
         "tasks": [t.name for t in tasks],
         "classes": [len(t.classes) for t in tasks],
         "chance": [100 / len(t.classes) for t in tasks],
-        "zero_shot": [probe.accuracy(model, tokenizer, t) for t in tasks],
+        "zero_shot": zero,
         "pixel_probe": [probe.pixel_probe(t) for t in tqdm(tasks, desc="pixel probe")],
-        "alone": np.mean([alone for alone, _ in runs], axis=0).tolist(),
-        "R": np.mean([R for _, R in runs], axis=0).tolist(),
+        "alone": rows["alone"],
+        "R": rows["finetune-I"],
+        "numbers": numbers.by_order([t.name for t in tasks], rows | {"zero_shot": zero}),
+        "ratios": ratios.ratios(e, tasks, float(model.logit_scale.exp())),
     }
 
 
-def fine_tuned(name: str, settings: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
-    """Accuracies of every task fine-tuned alone, and R of continual fine-tuning, by the project's loop."""
-    with tempfile.TemporaryDirectory() as folder:
-        quiet = Runtime(cache_dir=folder, progress=False)
-        alone, sequence = (
-            np.array(run(experiment(method=m, model=name, **settings), quiet)["result"]["R"])
-            for m in ("upper-bound", "finetune")
-        )
-    return alone.diagonal(), sequence
+def reference_rows(e: Experiment) -> dict[str, Any]:
+    """Accuracies of every task fine-tuned alone, and R of the reference methods in both orders, by the project's loop.
+
+    Records that are in the repository or were made by an earlier check are taken as they are.
+    """
+    alone = record_of(e.replace(method="upper-bound"))["result"]["R"]
+    rows = {"alone": np.diagonal(alone).tolist()}
+    for order in ORDERS:
+        for method in numbers.METHODS:
+            rows[f"{method}-{order}"] = record_of(e.replace(method=method, order=order))["result"]["R"]
+    return rows
+
+
+def record_of(e: Experiment) -> results.Record:
+    """The record of a run: a committed one, or one that is made now and kept in the cache."""
+    quiet = Runtime(progress=False)
+    committed = results.find(numbers.DATA.parent / "results", e, identity_of(e, quiet))
+    return committed or run(e, quiet, cache_root() / "world" / "check")
 
 
 def judge(model: CLIP, tokenizer: CLIPTokenizer, train: UInt8[Tensor, "n 3 h w"]) -> CLIP:
@@ -183,4 +195,6 @@ def table(m: dict[str, Any]) -> str:
     lines.append(f"{'mean':12}{sum(m['classes']):>8}" + "".join(f"{np.mean(m[k]):10.1f}" for k in columns))
     lines.append("")
     lines += [f"{b.verdict}  {b.name:40}{b.measured:>12}   (aim: {b.aim})" for b in bars(m)]
+    lines += ["", numbers.table(m["numbers"])] if "numbers" in m else []
+    lines += ["", ratios.table(m["ratios"])] if "ratios" in m else []
     return "\n".join(lines)

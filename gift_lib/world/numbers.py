@@ -8,9 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from gift_lib import metrics
+from gift_lib.data.mini import FAMILIES
 from gift_lib.errors import DataError
+from gift_lib.tasks import ORDERS
 
-PUBLISHED = Path(__file__).resolve().parents[2] / "book" / "data" / "dimensionless.csv"
+DATA = Path(__file__).resolve().parents[2] / "book" / "data"
+PUBLISHED = DATA / "dimensionless.csv"
+#: The methods that a world is calibrated on, beside zero-shot and each task alone.
+METHODS = ("finetune", "l2", "lwf")
 #: A number agrees when it is within this factor of the published one, with the same sign.
 FACTOR = 1.5
 
@@ -65,6 +70,17 @@ def _digits(rows: Rows) -> dict[str, float]:
         return {}
     before, after, later = (float(np.delete(R[i], t).mean()) for i in (t - 1, t, t + 1))
     return {"digits_dip": (before - after) / before, "digits_recovery": (later - after) / (before - after)}
+
+
+def by_order(tasks: Sequence[str], rows: Mapping[str, Sequence]) -> dict[str, dict[str, float]]:
+    """The numbers of both orders. `rows`: "zero_shot" and "alone" by task in the order of `tasks`, R as "lwf-II"."""
+    found, parts = {}, {f.name: f.stands_for for f in FAMILIES}
+    for order, sets in ORDERS.items():
+        names = sorted(tasks, key=lambda n: sets.index(parts[n]))
+        R = {k.removesuffix(f"-{order}"): v for k, v in rows.items() if k.endswith(f"-{order}")}
+        one = {k: [rows[k][list(tasks).index(n)] for n in names] for k in ("zero_shot", "alone") if k in rows}
+        found[order] = {k: round(v, 3) for k, v in numbers(Rows(names, R=R, **one)).items()}
+    return found
 
 
 def published() -> list[dict[str, str]]:

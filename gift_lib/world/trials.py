@@ -8,7 +8,6 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -22,11 +21,11 @@ from gift_lib.files import atomic_write, cache_root, digest, read_json, write_js
 from gift_lib.methods import Method
 from gift_lib.tasks import Task
 from gift_lib.training import Progress, Runtime, build_method, fit, numerics
-from gift_lib.world.numbers import Rows, numbers
+from gift_lib.world.numbers import DATA, METHODS, by_order
 
-LOG = Path(__file__).resolve().parents[2] / "book" / "data" / "calibration.jsonl"
-#: The only methods that calibration may run.
-ROWS = ("finetune", "alone", "l2", "lwf")
+LOG = DATA / "calibration.jsonl"
+#: The only rows that calibration may run.
+ROWS = ("alone", *METHODS)
 SEED = 1000
 QUIET = Runtime(progress=False)
 
@@ -75,7 +74,7 @@ def run(trial: Trial) -> Iterator[dict[str, Any]]:
         found = _kept(name, e, make)
         line["rows"][name] = found["rows"]
         line["cpu_seconds"] += round(found["seconds"])
-        yield line | {"numbers": measured(line)}
+        yield line | {"numbers": by_order(line["tasks"], line["rows"])}
 
 
 def _rows(trial: Trial) -> Iterator[tuple[str, Experiment, Callable[[Experiment], list]]]:
@@ -85,17 +84,6 @@ def _rows(trial: Trial) -> Iterator[tuple[str, Experiment, Callable[[Experiment]
             yield "alone", trial.experiment("upper-bound", "I"), _alone
         else:
             yield from ((f"{method}-{o}", trial.experiment(method, o), _sequence) for o in trial.orders)
-
-
-def measured(line: Mapping[str, Any]) -> dict[str, dict[str, float]]:
-    """The numbers without dimension of a line of the log, by order."""
-    rows, found = line["rows"], {}
-    for order in ("I", "II"):
-        R = {k.removesuffix(f"-{order}"): v for k, v in rows.items() if k.endswith(f"-{order}")}
-        names = [t.name for t in load_tasks(experiment(order=order))]
-        one = {k: [rows[k][line["tasks"].index(n)] for n in names] for k in ("zero_shot", "alone") if k in rows}
-        found[order] = {k: round(v, 3) for k, v in numbers(Rows(names, R=R, **one)).items()}
-    return found
 
 
 def _kept(name: str, e: Experiment, make: Callable[[Experiment], list]) -> dict[str, Any]:

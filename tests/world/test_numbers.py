@@ -1,0 +1,142 @@
+"""Numbers without dimension by hand and against the published tables, the ratios, and a harness that runs no method."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from gift_lib.config import experiment
+from gift_lib.data import load_tasks
+from gift_lib.data.mini import worlds
+from gift_lib.errors import ConfigError
+from gift_lib.world import numbers, ratios, trials
+from gift_lib.world.numbers import Rows, agrees
+
+ZERO = [40.0, 60.0, 50.0]
+FINETUNE = [[80.0, 40.0, 50.0], [20.0, 90.0, 10.0], [70.0, 60.0, 70.0]]
+
+
+def test_numbers_of_three_tasks_by_hand():
+    gentle = [[80.0, 50.0, 50.0], [60.0, 90.0, 30.0], [80.0, 70.0, 75.0]]
+    rows = Rows(("cars", "digits", "scenes"), ZERO, {"finetune": FINETUNE, "l2": gentle, "lwf": gentle}, [90, 90, 90])
+    found = numbers.numbers(rows)
+    # zero-shot 50, alone 90, learned 80, Last 66.7; Transfer (40 + 30) / 2 of 55; gentle: (50 + 40) / 2, Last 75
+    assert found["gain_alone"] == pytest.approx(40 / 50) and found["gain_in_sequence"] == pytest.approx(30 / 50)
+    assert found["gain_lost"] == pytest.approx((80 - 200 / 3) / 30)
+    assert found["last_over_zero_shot"] == pytest.approx((200 / 3 - 50) / 40)
+    assert found["transfer_lost"] == pytest.approx(20 / 55)
+    assert found["l2_transfer_lost"] == found["lwf_transfer_lost"] == pytest.approx(10 / 20)
+    assert found["l2_last"] == pytest.approx(25 / 40)
+    assert found["lwf_gain_lost"] == pytest.approx((245 / 3 - 75) / (245 / 3 - 50))
+    # the two others: 65 before the digits, 15 after, 70 once the next task is learned
+    assert found["digits_dip"] == pytest.approx(50 / 65) and found["digits_recovery"] == pytest.approx(55 / 50)
+
+
+def test_absent_rows_give_no_numbers():
+    assert numbers.numbers(Rows(("a", "b", "c"), ZERO, {})) == {}
+    alone = numbers.numbers(Rows(("a", "b", "c"), ZERO, {}, [90, 90, 90]))
+    assert set(alone) == {"gain_alone"}
+    assert set(numbers.numbers(Rows(("a", "b", "c"), ZERO, {"finetune": FINETUNE}))) == {
+        "gain_in_sequence", "gain_lost", "transfer_lost",
+    }  # fmt: skip
+
+
+def test_orders_are_those_of_the_tasks_parts():
+    tasks = [t.name for t in load_tasks(experiment())]
+    rows = {"zero_shot": list(range(11)), "alone": [50.0] * 11}
+    R = np.full((11, 11), 20.0)
+    np.fill_diagonal(R, 60.0)
+    found = numbers.by_order(tasks, rows | {"finetune-II": R.tolist()})
+    # Order II begins with the cars (zero-shot 9), Order I with the silhouettes (zero-shot 0)
+    assert found["II"]["transfer_lost"] == pytest.approx((4.6 - 20) / 4.6, abs=1e-3)
+    assert set(found["I"]) == {"gain_alone"}
+
+
+def test_published_numbers_follow_from_the_published_tables():
+    with open(numbers.DATA / "published.csv", encoding="utf-8", newline="") as file:
+        lines = list(csv.DictReader(file))
+    alone = np.mean([float(x["Last"]) for x in lines if x["method"] == "upper-bound"])
+    target = {(x["number"], x["order"]): float(x["published"]) for x in numbers.published()}
+    for order, table in (("I", "table1"), ("II", "table2")):
+        row = {x["method"]: {k: float(x[k]) for k in ("Transfer", "Last")} for x in lines if x["table"] == table}
+        zero, tuned = row["zero-shot"], row["finetune"]
+        lost = {m: zero["Transfer"] - row[m]["Transfer"] for m in ("finetune", "l2", "lwf")}
+        expected = {
+            "gain_alone": (alone - zero["Last"]) / (100 - zero["Last"]),
+            "last_over_zero_shot": (tuned["Last"] - zero["Last"]) / (alone - zero["Last"]),
+            "transfer_lost": lost["finetune"] / zero["Transfer"],
+            "l2_transfer_lost": lost["l2"] / lost["finetune"],
+            "lwf_transfer_lost": lost["lwf"] / lost["finetune"],
+            "l2_last": (row["l2"]["Last"] - zero["Last"]) / (alone - zero["Last"]),
+        }
+        assert {k: target[k, order] for k in expected} == pytest.approx(expected, abs=0.006)
+
+
+@pytest.mark.parametrize(
+    ("value", "target", "good"),
+    [(0.3, 0.2, True), (0.31, 0.2, False), (0.135, 0.2, True), (0.13, 0.2, False), (-0.2, 0.2, False), (0, 0.2, False)],
+)
+def test_agreement_is_within_a_factor_and_of_the_same_sign(value, target, good):
+    assert agrees(value, target) is good
+
+
+def test_verdicts_say_miss_and_leave_out_what_was_not_measured():
+    lines = numbers.verdicts({"I": {"gain_alone": 0.7, "transfer_lost": 0.1}, "II": {}})
+    assert [(v["number"], v["verdict"]) for v in lines] == [("gain_alone", "agrees"), ("transfer_lost", "MISS")]
+    assert "MISS" in numbers.table({"I": {"transfer_lost": 0.1}})
+
+
+def test_ratios_of_world_1():
+    e = experiment()
+    found = ratios.ratios(e, load_tasks(e), 16.2)
+    assert found.keys() == ratios.published().keys()
+    assert found["learning rates"] == "1 : 1" and found["passes over synthetic pictures"] == "10"
+    assert found["classes per task"] == "10 to 12" and found["synthetic pictures per name"].startswith("2.5, ")
+    two = e.replace(lr_per_task={"silhouettes": 5e-3}, steps=160, batch_size=16)
+    assert ratios.ratios(two, load_tasks(two), 16.2)["learning rates"] == "5 : 1"
+    assert ratios.epochs(two, load_tasks(two)[0]) == pytest.approx(160 * 16 / (96 * 12))
+    assert "5 : 1" in ratios.table(found)
+
+
+@pytest.fixture
+def log(tmp_path, monkeypatch):
+    monkeypatch.setattr(trials, "LOG", tmp_path / "log.jsonl")
+    monkeypatch.setattr(worlds, "WORLDS", dict(worlds.WORLDS))
+    monkeypatch.setenv("GIFT_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "log.jsonl"
+
+
+def test_calibration_runs_reference_rows_on_seeds_for_choosing_only():
+    with pytest.raises(ConfigError, match="only, not gift"):
+        trials.Trial("t", "why", rows=("finetune", "gift"))
+    with pytest.raises(ConfigError, match="1000 and up"):
+        trials.Trial("t", "why", seed=0)
+
+
+def test_a_trial_is_logged_after_each_row_and_never_run_twice(log, monkeypatch):
+    small = {"train": 1, "val": 1, "test": 1}
+    monkeypatch.setattr(worlds, "COUNTS", small)
+    settings = {"steps": 1, "batch_size": 2, "tasks": ["cars", "digits", "terrain"]}
+    trial = trials.Trial("first", "to see", {"narrow": 0.5}, settings, rows=("finetune", "alone"), orders=("I",))
+    lines = list(trials.run(trial))
+    assert len(lines) == 3 and list(lines[-1]["rows"]) == ["zero_shot", "finetune-I", "alone"]
+    assert np.shape(lines[-1]["rows"]["finetune-I"]) == (3, 3) and "gain_alone" in lines[-1]["numbers"]["I"]
+    monkeypatch.setattr(trials, "fit", lambda *_, **__: pytest.fail("it has run before"))
+    again = list(trials.run(trial))[-1]
+    assert again["rows"] == lines[-1]["rows"]
+    for line in lines:
+        trials.write(line)
+    trials.leave("first", "too small")
+    assert [json.loads(x)["left"] for x in log.read_text().splitlines()] == ["too small"]
+    trials.write(lines[-1])
+    assert trials.lines()[0]["left"] == "too small" and trials.lines()[0]["knobs"] == {"narrow": 0.5}
+    with pytest.raises(ConfigError, match="no trial 'second'"):
+        trials.leave("second", "")
+
+
+def test_the_log_names_reference_rows_and_choosing_seeds_only():
+    for line in trials.lines():
+        rows = {name.split("-")[0] for name in line["rows"]}
+        assert rows <= {"zero_shot", *trials.ROWS} and line["seed"] >= 1000
+        assert line["numbers"] == numbers.by_order(line["tasks"], line["rows"]), line["trial"]
