@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import pandas as pd
 import torch
 
 from gift_lib.config import Experiment, experiment
@@ -21,7 +22,7 @@ from gift_lib.files import atomic_write, cache_root, digest, read_json, write_js
 from gift_lib.methods import Method
 from gift_lib.tasks import Task
 from gift_lib.training import Progress, Runtime, build_method, fit, numerics
-from gift_lib.world.numbers import DATA, METHODS, by_order
+from gift_lib.world.numbers import DATA, METHODS, by_order, published, verdicts
 
 LOG = DATA / "calibration.jsonl"
 #: The only rows that calibration may run.
@@ -155,3 +156,23 @@ def leave(name: str, why: str) -> None:
     if not found:
         raise ConfigError(f"the calibration log has no trial {name!r}.")
     write({**found[0], "left": why})
+
+
+def overview(log: Sequence[Mapping[str, Any]] | None = None) -> pd.DataFrame:
+    """A row per trial: what it tried, how many of the published numbers it gave and met, and why it was left."""
+    rows = []
+    for line in lines() if log is None else log:
+        found = verdicts(line["numbers"])
+        met = sum(v["verdict"] == "agrees" for v in found)
+        rows.append({"trial": line["trial"], "why": line["why"], "rows": ", ".join(line["rows"]),
+                     "numbers that agree": f"{met} of {len(found)}", "left": line["left"]})  # fmt: skip
+    return pd.DataFrame(rows).set_index("trial")
+
+
+def side_by_side(log: Sequence[Mapping[str, Any]] | None = None) -> pd.DataFrame:
+    """A row per number and order: the published value, then a column per trial (NaN where a row was not run)."""
+    log = lines() if log is None else log
+    rows = {(p["number"], p["order"]): {"published": float(p["published"])} for p in published()}
+    for (number, order), row in rows.items():
+        row |= {line["trial"]: line["numbers"].get(order, {}).get(number, float("nan")) for line in log}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["number", "order"])
