@@ -250,7 +250,14 @@ def test_world_1_is_what_its_weights_and_records_have_seen():
 
 
 @pytest.mark.parametrize(
-    "knobs", [{"narrow": 0.3}, {"gap": 0.5}, {"looks": {"cars": "neon"}}, {"pictures": {"cars": 23}}]
+    "knobs",
+    [
+        {"narrow": 0.3},
+        {"gap": 0.5},
+        {"looks": {"cars": "neon"}},
+        {"grounds": {"cars": "pale"}},
+        {"pictures": {"cars": 23}},
+    ],
 )
 def test_every_knob_makes_another_world(knobs, monkeypatch):
     monkeypatch.setattr(worlds, "WORLDS", dict(worlds.WORLDS))
