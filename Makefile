@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install book main-job html pdf serve test test-slow lint bench bench-against world world-check sweep \
+.PHONY: help install book main-job html pdf serve test test-slow lint bench bench-against world world-check world-trial sweep \
         sweep-status table row \
         verify reproduce data zero-shot dry-run cache readme clean
 
@@ -96,6 +96,9 @@ world: install ## train the scale model's CLIP and diffusion model from nothing 
 
 world-check: install ## whether the scale model is hard enough, and honest
 	$(PY) -m gift_lib.world check
+
+world-trial: install ## calibrate: the reference rows of a draft of the world, logged: FILE=trial.json
+	$(PY) -m gift_lib.world trial $(FILE)
 
 sweep: install ## a batch of runs, or the rest of it: NAME=ablation-loss SCALE=mini JOBS=2; SEEDS=0-9 for other seeds
 	$(BIN)/snakemake $(BATCH) --config "name=$$NAME" "scale=$$SCALE" "device=$$DEVICE" "seeds=$$SEEDS"

@@ -65,6 +65,8 @@ def parser() -> argparse.ArgumentParser:
             command.add_argument("--method", default="finetune", help="method that is fine-tuned, e.g. moe-adapter")
         if name == "check":
             command.add_argument("--no-pictures", action="store_true", help="leave the generated pictures out")
+            command.add_argument("--seeds", type=int, default=check.SEEDS, help="runs that the means are over")
+            command.add_argument("--trial", type=Path, help="check the draft of a trial's file; nothing is written")
     return top
 
 
@@ -113,11 +115,14 @@ def run_check(o: argparse.Namespace) -> None:
     torch.set_num_threads(1)
     words, model = _clip(o)
     changes = {k: v[0] for k, v in (("lr", o.lr), ("steps", o.steps)) if v}
-    measured = check.measure(model, words, str(make.clip_folder(o.weights, o.seed)), changes)
+    if o.trial:
+        changes |= trials.Trial(**read_json(o.trial)).run_settings
+    measured = check.measure(model, words, str(make.clip_folder(o.weights, o.seed)), changes, o.seeds)
     if not o.no_pictures:
         measured |= check.measure_pictures(model, words, diffusion.load(o.weights / "diffusion"))
     measured["bars"] = [{**vars(b), "verdict": b.verdict} for b in check.bars(measured)]
-    write_json(o.weights / "world-check.json", json.loads(json.dumps(measured)))
+    if not o.trial:
+        write_json(o.weights / "world-check.json", json.loads(json.dumps(measured)))
     print(check.table(measured))
 
 

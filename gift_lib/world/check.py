@@ -14,7 +14,7 @@ from transformers import CLIPTokenizer
 
 from gift_lib import metrics, results
 from gift_lib.config import Experiment, experiment
-from gift_lib.data import mini
+from gift_lib.data import load_tasks, mini, world_hash
 from gift_lib.files import cache_root
 from gift_lib.tasks import ORDERS, Task, in_order
 from gift_lib.training import Runtime, identity_of, run
@@ -56,12 +56,13 @@ def measure(
 
     `name` is the CLIP's name for `gift_lib.clip.load`; `settings` are changes to the Experiment's defaults.
     """
-    tasks, e = tasks_in_order(), experiment(model=name, **settings)
-    found = [reference_rows(e.replace(seed=s)) for s in tqdm(range(seeds), desc="reference rows")]
+    e = experiment(model=name, **settings)
+    tasks = load_tasks(e)
+    found = [reference_rows(e.replace(seed=e.seed + s)) for s in tqdm(range(seeds), desc="reference rows")]
     rows = {k: np.mean([f[k] for f in found], axis=0).tolist() for k in found[0]}
     zero = [probe.accuracy(model, tokenizer, t) for t in tasks]
     return {
-        "world": mini.world_hash(),
+        "world": world_hash(e),
         "settings": {k: getattr(e, k) for k in ("lr", "steps", "batch_size")} | {"seeds": seeds},
         "tasks": [t.name for t in tasks],
         "classes": [len(t.classes) for t in tasks],

@@ -52,11 +52,16 @@ class Trial:
         if self.seed < 1000:
             raise ConfigError(f"seed {self.seed} is for reporting: calibration takes seeds of 1000 and up.")
 
+    @property
+    def run_settings(self) -> dict[str, Any]:
+        """What its runs change of the Experiment's defaults."""
+        world = draft(World(version=2, **self.knobs)) if self.knobs else "1"
+        return {"world": world, "seed": self.seed, **self.settings}
+
     def experiment(self, method: str, order: str) -> Experiment:
         """The run of a method in an order."""
-        world = draft(World(version=2, **self.knobs)) if self.knobs else "1"
         clip = {"model": self.clip} if self.clip else {}
-        return experiment(method=method, order=order, world=world, seed=self.seed, **clip, **self.settings)
+        return experiment(method=method, order=order, **clip, **self.run_settings)
 
 
 def run(trial: Trial) -> Iterator[dict[str, Any]]:

@@ -65,9 +65,9 @@ def dusk(x: Pixels) -> Pixels:
 
 
 def scanned(x: Pixels) -> Pixels:
-    """White on black, as a scanner thresholds ink."""
-    g = _grey(x)
-    return np.repeat(np.clip(4.0 * (np.abs(g - np.median(g)) - 12), 0, 255), 3, axis=2)
+    """White on black, as a scanner shows ink: how far a pixel's colour is from the paper's, the middle one."""
+    ink = np.abs(x - np.median(x, axis=(0, 1))).sum(2, keepdims=True)
+    return np.repeat(np.clip(330 * ink / ink.max().clip(1) - 60, 0, 255), 3, axis=2)
 
 
 def bleached(x: Pixels) -> Pixels:
