@@ -117,7 +117,9 @@ def run_check(o: argparse.Namespace) -> None:
     changes = {k: v[0] for k, v in (("lr", o.lr), ("steps", o.steps)) if v}
     if o.trial:
         changes |= trials.Trial(**read_json(o.trial)).run_settings
-    measured = check.measure(model, words, str(make.clip_folder(o.weights, o.seed)), changes, o.seeds)
+    folder = make.clip_folder(o.weights, o.seed)
+    name = folder.name.replace("clip", "mini", 1) if o.weights == settings.WEIGHTS else str(folder)
+    measured = check.measure(model, words, name, changes, o.seeds)
     if not o.no_pictures:
         measured |= check.measure_pictures(model, words, diffusion.load(o.weights / "diffusion"))
     measured["bars"] = [{**vars(b), "verdict": b.verdict} for b in check.bars(measured)]
