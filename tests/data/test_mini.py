@@ -254,8 +254,8 @@ def test_world_1_is_what_its_weights_and_records_have_seen():
     [
         {"narrow": 0.3},
         {"gap": 0.5},
-        {"looks": {"cars": "neon"}},
-        {"grounds": {"cars": "pale"}},
+        {"looks": {"cars": "dusk"}},
+        {"grounds": {"cars": "pale"}}, {"strength": {"cars": 0.5}},
         {"pictures": {"cars": 23}},
     ],
 )
@@ -294,10 +294,10 @@ def test_a_look_changes_every_picture_and_leaves_no_two_alike(look):
 
 def test_bad_worlds_are_told():
     with pytest.raises(ConfigError, match="did you mean 'cars'"):
-        mini.World(looks={"car": "neon"})
-    with pytest.raises(ConfigError, match="did you mean 'neon'"):
-        mini.World(looks={"cars": "neom"})
+        mini.World(looks={"car": "dusk"})
+    with pytest.raises(ConfigError, match="did you mean 'dusk'"):
+        mini.World(looks={"cars": "dask"})
     with pytest.raises(ConfigError, match="two tasks"):
-        mini.World(looks={"cars": "neon", "flowers": "neon"})
+        mini.World(looks={"cars": "dusk", "flowers": "dusk"})
     with pytest.raises(ConfigError, match="no world"):
         mini.tasks(world="7")

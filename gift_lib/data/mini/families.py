@@ -43,6 +43,7 @@ class Family:
     leak: float = 0.3  # how far from the web's look towards `far` a leaked web picture is drawn
     narrow: float = 1.0  # share of every range of the task's look that its pictures keep
     look: str = ""  # one of `looks.LOOKS`, on every picture of the task and on none of the web
+    strength: float = 1.0  # of that look
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ tasks of a world may share one. A look keeps what tells the classes apart.
 from collections.abc import Callable
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 
 Pixels = Float[np.ndarray, "32 32 3"]
 #: Weights of red, green and blue in the brightness of a pixel (Rec. 601).
@@ -54,9 +54,9 @@ def infrared(x: Pixels) -> Pixels:
     return x[..., [1, 2, 0]]
 
 
-def neon(x: Pixels) -> Pixels:
-    """A negative in full colour."""
-    return 255 - x
+def tinted(x: Pixels) -> Pixels:
+    """Green ink on pale green paper."""
+    return _ink(x, (20, 60, 30), (215, 245, 190))
 
 
 def dusk(x: Pixels) -> Pixels:
@@ -88,5 +88,12 @@ def thermal(x: Pixels) -> Pixels:
 
 LOOKS: dict[str, Callable[[Pixels], Pixels]] = {
     f.__name__: f
-    for f in (blueprint, contours, coarse, engraved, infrared, neon, dusk, scanned, bleached, poster, thermal)
+    for f in (blueprint, contours, coarse, engraved, infrared, tinted, dusk, scanned, bleached, poster, thermal)
 }  # fmt: skip
+
+
+def shown(pixels: UInt8[np.ndarray, "32 32 3"], look: str, strength: float) -> UInt8[np.ndarray, "32 32 3"]:
+    """A picture under a look; a strength below 1 leaves a share of the picture as it was."""
+    plain = pixels.astype(np.float64)
+    changed = (1 - strength) * plain + strength * LOOKS[look](plain)
+    return np.uint8(np.clip(np.rint(changed), 0, 255))

@@ -11,9 +11,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from gift_lib.data.mini import digits, web
+from gift_lib.data.mini import digits, looks, web
 from gift_lib.data.mini.families import FAMILIES, Family
-from gift_lib.data.mini.looks import LOOKS
 from gift_lib.data.mini.streams import STREAMS, generator
 from gift_lib.data.mini.style import SIZE, render
 from gift_lib.data.mini.worlds import COUNTS, World, find
@@ -30,9 +29,7 @@ def one(family: Family, label: int, stream: str, index: int) -> UInt8[np.ndarray
     if family.name == "digits":
         program = digits.handwritten(label, stream if stream in SPLITS else "train")
     pixels = render(program, family.style, generator(stream, _NUMBER[family.name], label, index))
-    if not family.look:
-        return pixels
-    return np.uint8(np.clip(np.rint(LOOKS[family.look](pixels.astype(np.float64))), 0, 255))
+    return looks.shown(pixels, family.look, family.strength) if family.look else pixels
 
 
 def rendered(family: Family, split: str, sizes: list[int]) -> UInt8[Tensor, "n 3 32 32"]:

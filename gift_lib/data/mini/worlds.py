@@ -24,6 +24,8 @@ class World:
     gap: float | None = None
     #: The look of a task's own (`looks.LOOKS`), which the web never has; no two tasks may share one.
     looks: Mapping[str, str] = field(default_factory=dict)
+    #: How strong the looks are, 1 where nothing is said: so that zero-shot is as good as published, task by task.
+    strength: Mapping[str, float] = field(default_factory=dict)
     #: The one ground that a task's pictures are drawn on, where it is not its style's first.
     grounds: Mapping[str, str] = field(default_factory=dict)
     #: Training pictures of a task in all, so that its epochs are the published ones; absent: as many of each class.
@@ -31,7 +33,7 @@ class World:
 
     def __post_init__(self):
         names = [f.name for f in FAMILIES]
-        for knob in (self.looks, self.grounds, self.pictures):
+        for knob in (self.looks, self.strength, self.grounds, self.pictures):
             for task in knob:
                 if task not in names:
                     raise ConfigError(f"a world has no task {task!r}; {nearest(task, names)}")
@@ -60,8 +62,8 @@ class World:
     def _drawn(self, f: Family) -> Family:
         grounds = (self.grounds[f.name],) if f.name in self.grounds else f.far.grounds
         gap = f.gap if self.gap is None else self.gap
-        look = self.looks.get(f.name, "")
-        return replace(f, far=replace(f.far, grounds=grounds), gap=gap, narrow=self.narrow, look=look)
+        look = {"look": self.looks.get(f.name, ""), "strength": self.strength.get(f.name, 1.0)}
+        return replace(f, far=replace(f.far, grounds=grounds), gap=gap, narrow=self.narrow, **look)
 
     def sizes(self, family: Family, split: str) -> list[int]:
         """How many pictures each class has in a split: equal but for one."""
