@@ -260,6 +260,7 @@ def _check(e: Experiment) -> None:
         _require(good, f"lr_per_task[{task}]", lr, "a number more than zero", number_hint(lr))
     for name in ("warmup", "label_smoothing"):
         _require(0 <= getattr(e, name) < 1, name, getattr(e, name), "in [0, 1)")
+    _require(e.scale == "mini" or e.world == "1", "world", e.world, '"1" at the real scales')
     _require(e.prompt_draws >= e.images_per_task, "prompt_draws", e.prompt_draws, "at least images_per_task")
     _require("{c}" in (e.prompt_template or "{c}"), "prompt_template", e.prompt_template, "a text with {c} in it")
 

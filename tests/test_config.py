@@ -161,3 +161,11 @@ def test_odd_values_give_one_clear_short_error(values, message):
 
 def test_the_largest_temperature_has_a_finite_square():
     assert experiment(temperature=1e18).temperature ** 2 < 3.4e38, "the largest number of 32 bits"
+
+
+def test_a_record_of_the_time_of_one_world_keeps_its_digest():
+    first, second = experiment(), experiment(world="2")
+    assert "world" not in first.to_dict() and second.to_dict()["world"] == "2" and first.digest != second.digest
+    assert from_dict(first.to_dict()) == first and from_dict(second.to_dict()) == second
+    with pytest.raises(ConfigError, match="real scales"):
+        experiment("paper", world="2")

@@ -87,12 +87,14 @@ class Work:
 # --- counting -----------------------------------------------------------------------------------------------------
 
 
-def sizes(tasks: Sequence[Task], scale: str) -> list[tuple[int, int]]:
+def sizes(tasks: Sequence[Task], scale: str, world: str = "1") -> list[tuple[int, int]]:
     """(training, test) images of each task, without opening it."""
     if scale == "mini":
-        from gift_lib.data.mini import COUNTS
+        from gift_lib.data.mini.worlds import find
 
-        return [(COUNTS["train"] * len(t.classes), COUNTS["test"] * len(t.classes)) for t in tasks]
+        drawn = find(world)
+        families = {f.name: f for f in drawn.families}
+        return [tuple(sum(drawn.sizes(families[t.name], s)) for s in ("train", "test")) for t in tasks]
     from gift_lib.data.mtil import DATASETS
 
     return [(DATASETS[t.name].train, DATASETS[t.name].test) for t in tasks]
@@ -300,7 +302,7 @@ def plan(e: Experiment, runtime: Runtime = LOCAL) -> tuple[list[Line], int]:
     """The stages of a run in their order, and the peak bytes of memory of a training step."""
     methods.check(e)
     tasks = data.load_tasks(e, runtime.data_dir, runtime.cache_dir)
-    counted = work(e, tasks, sizes(tasks, e.scale))
+    counted = work(e, tasks, sizes(tasks, e.scale, e.world))
     wanted, missing = pictures(e, tasks, runtime)
     rates = measure(e, runtime.device)
     picture, how = picture_seconds(e, runtime.device) if missing else (0.0, "all in the cache")

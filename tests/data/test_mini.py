@@ -255,7 +255,8 @@ def test_world_1_is_what_its_weights_and_records_have_seen():
         {"narrow": 0.3},
         {"gap": 0.5},
         {"looks": {"cars": "dusk"}},
-        {"grounds": {"cars": "pale"}}, {"strength": {"cars": 0.5}},
+        {"grounds": {"cars": "pale"}},
+        {"strength": {"cars": 0.5}},
         {"pictures": {"cars": 23}},
     ],
 )
