@@ -97,7 +97,7 @@ world: install ## train the scale model's CLIP and diffusion model from nothing 
 world-check: install ## whether the scale model is hard enough, and honest
 	$(PY) -m gift_lib.world check
 
-world-trial: install ## calibrate: the reference rows of a draft of the world, logged: FILE=trial.json
+world-trial: install ## calibrate: the reference rows of a draft of the world, logged: FILE=trial.json, or a trial of the log
 	$(PY) -m gift_lib.world trial $(FILE)
 
 sweep: install ## a batch of runs, or the rest of it: NAME=ablation-loss SCALE=mini JOBS=2; SEEDS=0-9 for other seeds

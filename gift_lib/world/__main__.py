@@ -5,6 +5,7 @@ import json
 import logging
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -44,7 +45,10 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument("--weights", type=Path, default=settings.WEIGHTS, help="folder of the weights")
         command.add_argument("--seed", type=int, default=0, help="seed of the pre-training (0 is the shipped one)")
         if name == "trial":
-            command.add_argument("files", type=Path, nargs="+", help="JSON files with the fields of trials.Trial")
+            command.add_argument(
+                "trials", nargs="+", help="JSON files with the fields of trials.Trial, or names of trials in the log"
+            )
+            command.add_argument("--rows", choices=trials.ROWS, nargs="+", help="other rows than the trial's own")
         if name == "leave":
             command.add_argument("trial", help="name of the trial")
             command.add_argument("why", help="why it was left")
@@ -100,8 +104,9 @@ def run_choose(o: argparse.Namespace) -> None:
 
 def run_trial(o: argparse.Namespace) -> None:
     _quiet()
-    for file in o.files:
-        for line in trials.run(trials.Trial(**read_json(file))):
+    for name in o.trials:
+        trial = trials.Trial(**read_json(Path(name))) if name.endswith(".json") else trials.named(name)
+        for line in trials.run(replace(trial, rows=o.rows) if o.rows else trial):
             trials.write(line)
             print(f"{line['trial']}: {line['cpu_seconds']} s\n{numbers.table(line['numbers'])}\n", flush=True)
 

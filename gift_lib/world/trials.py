@@ -16,7 +16,7 @@ import torch
 from gift_lib.config import Experiment, experiment
 from gift_lib.data import load_tasks, mini
 from gift_lib.data.mini.worlds import World, draft
-from gift_lib.errors import ConfigError
+from gift_lib.errors import ConfigError, nearest
 from gift_lib.evaluation import accuracy, evaluate
 from gift_lib.files import atomic_write, cache_root, digest, read_json, write_json
 from gift_lib.methods import Method
@@ -155,12 +155,20 @@ def write(line: Mapping[str, Any]) -> None:
         temporary.write_text("".join(json.dumps(k) + "\n" for k in known.values()), encoding="utf-8")
 
 
-def leave(name: str, why: str) -> None:
-    """Say of a trial why it was left; ConfigError where the log has none of that name."""
+def named(name: str) -> Trial:
+    """A trial of the log again, to add rows to it; ConfigError where the log has none of that name."""
     found = [line for line in lines() if line["trial"] == name]
     if not found:
-        raise ConfigError(f"the calibration log has no trial {name!r}.")
-    write({**found[0], "left": why})
+        raise ConfigError(f"the calibration log has no trial {name!r}; {nearest(name, [x['trial'] for x in lines()])}")
+    line = found[0]
+    clip = "" if line["clip"] == "mini" else line["clip"]
+    return Trial(name, line["why"], line["knobs"], line["settings"], seed=line["seed"], clip=clip)
+
+
+def leave(name: str, why: str) -> None:
+    """Say of a trial why it was left; ConfigError where the log has none of that name."""
+    named(name)
+    write({**next(line for line in lines() if line["trial"] == name), "left": why})
 
 
 def overview(log: Sequence[Mapping[str, Any]] | None = None) -> pd.DataFrame:

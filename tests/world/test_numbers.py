@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -131,6 +132,7 @@ def test_a_trial_is_logged_after_each_row_and_never_run_twice(log, monkeypatch):
     assert [json.loads(x)["left"] for x in log.read_text().splitlines()] == ["too small"]
     trials.write(lines[-1])
     assert trials.lines()[0]["left"] == "too small" and trials.lines()[0]["knobs"] == {"narrow": 0.5}
+    assert trials.named("first") == replace(trial, rows=("finetune",), orders=("I", "II"))
     with pytest.raises(ConfigError, match="no trial 'second'"):
         trials.leave("second", "")
 
