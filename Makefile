@@ -98,7 +98,8 @@ world-check: install ## whether the scale model is hard enough, and honest
 	$(PY) -m gift_lib.world check
 
 world-trial: install ## calibrate: the reference rows of a draft of the world, logged: FILE=trial.json, or a trial of the log
-	$(PY) -m gift_lib.world trial $(FILE)
+	@test -n "$$FILE" || { echo "Give the file: make world-trial FILE=trial.json"; exit 2; }
+	$(PY) -m gift_lib.world trial "$$FILE"
 
 sweep: install ## a batch of runs, or the rest of it: NAME=ablation-loss SCALE=mini JOBS=2; SEEDS=0-9 for other seeds
 	$(BIN)/snakemake $(BATCH) --config "name=$$NAME" "scale=$$SCALE" "device=$$DEVICE" "seeds=$$SEEDS"
