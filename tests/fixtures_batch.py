@@ -1,7 +1,6 @@
 """A batch of tiny runs in folders of its own, and the processes that work on it."""
 
 import contextlib
-import json
 import os
 import signal
 import subprocess
@@ -15,7 +14,7 @@ from typing import Any
 from gift_lib import results
 from gift_lib.config import Experiment
 from gift_lib.files import canonical_json
-from gift_lib.runs import batch, repository
+from gift_lib.runs import batch, repository, yaml_io
 from gift_lib.training import Runtime, run
 
 #: Two tasks, two steps, eight pictures of one denoising step: starting a run takes longer than the run.
@@ -44,7 +43,7 @@ class Folders:
     def write(self, variants: Mapping[str, Any], seeds: int = 1) -> str:
         """A sweep file of these variants of TINY; its path."""
         path = self.root / "tiny.yml"
-        path.write_text(json.dumps({"title": "Tiny", "base": TINY, "seeds": seeds, "variants": dict(variants)}))
+        path.write_text(yaml_io.line({"title": "Tiny", "base": TINY, "seeds": seeds, "variants": dict(variants)}))
         return str(path)
 
     def command(self, *options: str, name: str = "", **config: Any) -> list[str]:
