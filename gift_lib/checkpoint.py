@@ -71,12 +71,18 @@ class State:
             save_file(flat, temporary, metadata={**said, "seal": seal(flat, said)})
 
     def read(self) -> tuple[Tree, dict[str, Any]] | None:
-        """The groups and the meta of `write`; None without a file, DataError where it is not whole or another's."""
+        """The groups and the meta of `write`; None without a file, DataError where it is not whole or another's.
+
+        One that a version before seals has left counts as none: nothing says what it holds, and the run begins anew.
+        """
         if not self.path.exists():
             return None
         try:
             with safe_open(self.path, framework="pt") as file:
                 said = dict(file.metadata())
+                if not said.keys() & {"seal", "owner"}:
+                    log.warning("%s is of an older version of the library: the run begins anew.", self.path)
+                    return None
                 flat = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
             sealed = said.pop("seal")
             meta, owner = json.loads(said["meta"]), json.loads(said["owner"])

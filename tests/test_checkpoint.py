@@ -265,3 +265,11 @@ def test_results_that_lie_where_a_file_is(world, monkeypatch, tmp_path):
     (tmp_path / "r").write_text("")
     with pytest.raises(DataError, match="cannot make the folder"):
         training.run(tiny_experiment("finetune"), Runtime(cache_dir=world.folder, progress=False), tmp_path / "r")
+
+
+def test_a_state_of_an_older_version_is_begun_anew_and_said(tmp_path, caplog):
+    """Before seals a state said nothing of its run: an upgrade neither trusts it nor stops at it."""
+    save_file({"start/w": torch.ones(2)}, tmp_path / "s.safetensors", metadata={"meta": '{"step": 3}'})
+    assert state(tmp_path).read() is None and "begins anew" in caplog.text
+    state(tmp_path).write({"start": {"w": torch.zeros(1)}}, {"step": 1})
+    assert state(tmp_path).read()[1] == {"step": 1}

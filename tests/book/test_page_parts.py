@@ -27,7 +27,7 @@ def some(monkeypatch):
     levels = {"table1": {"GIFT": 60.0, "ZSCL": 55.0}, "ablation-loss": {"Contrastive": 50.0, "Image-only": 45.0},
               "ablation-images": {"32": 40.0, "64": 45.0}}  # fmt: skip
     kept = frame([r for name, level in levels.items() for r in sweep_records(name, level.get)])
-    monkeypatch.setattr(pages, "records", lambda: kept)
+    monkeypatch.setattr(pages, "records", lambda folder=None: kept)
 
 
 @pytest.mark.parametrize("part", PARTS)
