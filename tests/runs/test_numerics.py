@@ -85,7 +85,7 @@ def book(monkeypatch):
     made = sweep_records("ablation-loss", {"Contrastive": 60.0, "Image-only": 55.0}.get)
     made += sweep_records("table1", {"GIFT": 60.0, "ZSCL": 58.0, "MoE-Adapter": 57.0}.get)
     kept = frame(aged(made))
-    monkeypatch.setattr(pages, "records", lambda: kept)
+    monkeypatch.setattr(pages, "records", lambda folder=None: kept)
     return kept
 
 
@@ -100,7 +100,7 @@ def test_pages_mark_rows_and_end_with_the_line(book):
 
 def test_pages_say_nothing_where_all_is_current(monkeypatch):
     made = sweep_records("ablation-loss", {"Contrastive": 60.0, "Image-only": 55.0}.get)
-    monkeypatch.setattr(pages, "records", lambda: frame(made))
+    monkeypatch.setattr(pages, "records", lambda folder=None: frame(made))
     for part in (pages.evidence("ablation-loss"), pages.meaning("ablation-loss")):
         assert "older version" not in part.data and "†" not in part.data
     assert pages.age() is None
