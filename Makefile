@@ -133,7 +133,7 @@ zero-shot: install ## the pre-trained model's accuracy on every task: SCALE=pape
 	$(PY) -m gift_lib.runs.zero_shot --scale="$$SCALE" --device="$$DEVICE"
 
 readme: install ## write the README's results from the records
-	$(PY) -m gift_lib.book.readme
+	$(PY) book/_ext/write_readme.py
 
 dry-run: install ## what a run would need (pictures, steps, time, disk): SCALE=paper METHOD=gift DEVICE=cuda
 	$(PY) -m gift_lib.runs.dry_run --scale="$$SCALE" --method="$$METHOD" --device="$$DEVICE"

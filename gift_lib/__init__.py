@@ -29,8 +29,8 @@ __version__ = "0.1.0"
 
 #: Modules that moved into a house: whoever types an old name is told the new one.
 MOVED = {
-    "runs": "batch caches colab dry_run jobs published repository sweeps verify zero_shot",
-    "book": "claims findings gallery interpolation overfitting pages plots readme tables why widgets",
+    "runs": "batch caches colab dry_run interpolation jobs overfitting published repository sweeps verify zero_shot",
+    "book": "claims findings gallery pages plots tables why widgets",
 }
 
 

@@ -315,27 +315,6 @@ def _counts(judged: Sequence[Judged]) -> str:
     return ", ".join(f"{n} {verdict}" for verdict, n in count(judged).items() if n)
 
 
-def table(judged: Sequence[Judged]) -> pd.DataFrame:
-    """A row per claim: statement, where, verdict, and the comparison it hangs on with effect, interval, seeds."""
-    return pd.DataFrame([_row(j) for j in judged]).set_index("claim")
-
-
-def _row(j: Judged) -> dict[str, Any]:
-    o = j.deciding
-    known = o.effect is not None
-    return {
-        "claim": j.claim.text,
-        "where": j.claim.where,
-        "verdict": j.verdict,
-        "weakest comparison": str(o.comparison) if known else "",
-        "effect": _signed(o) if known else "",
-        "published": "" if o.paper is None else f"{o.paper:+.1f}",
-        "seeds": str(o.effect.n) if known else "",
-        "comparisons": len(j.outcomes),
-        "makes the records": "; ".join(j.missing),
-    }
-
-
 def _signed(o: Outcome) -> str:
     form = "{:.1f}" if o.comparison.test == "above" else "{:+.1f}"
     if o.effect.low is None:

@@ -68,7 +68,7 @@ def ranking(frame: pd.DataFrame, order: str = "I", scale: str = "mini") -> list[
             continue
         count = {v: sum(p.verdict == v for p in found) for v in ("as published", "reversed", "undecided")}
         text = f"**{metric}.** Of {len(found)} pairs of methods {count['as published']} stand in the published order, "
-        lines.append(text + f"{count['reversed']} in the reverse one, and {count['undecided']} cannot be told apart.")
+        lines.append(text + f"{count['reversed']} in the reverse one, and {count['undecided']} are undecided.")
         wrong += sorted((p for p in found if p.verdict == "reversed"), key=lambda p: p.ours.mean)
     if wrong:
         lines += ["The reversed pairs, with the difference in points here and in the paper:", _reversed(wrong)]
@@ -92,6 +92,34 @@ def differences(frame: pd.DataFrame, sweep: str, scale: str = "mini") -> list[st
         if len(block):
             lines.append(f"**{metric}.** {_sentence(block, table[metric], default)}")
     return lines
+
+
+def readings(frame: pd.DataFrame, sweep: str, of: Mapping[str, Mapping[str, str]], scale: str = "mini") -> list[str]:
+    """What settings tell, a list item each: `of` holds a text for "above", "below" and "neither" of the default.
+
+    Only what the records say is read out; empty without them.
+    """
+    default = tables.default_variant(sweeps.load(sweep, scale))
+    table, lines = tables.ablation(frame, sweep, scale), []
+    for v, texts in of.items():
+        rows = {m: table.loc[v, m] for m in paper.METRICS}
+        clear = {m: r["Δ"] for m, r in rows.items() if r["p"] < ALPHA}
+        kinds = {k: [m for m, d in clear.items() if (d > 0) == (k == "above")] for k in ("above", "below")}
+        said = [f"clearly {k} *{default}* in {listed(ms)}: {texts[k]}." for k, ms in kinds.items() if ms]
+        if any(r["n"] and not np.isnan(r["Δ"]) for r in rows.values()):
+            lines.append(f"- *{v}* is {' It is '.join(said) or f'not clearly different from *{default}*'}")
+            lines[-1] += "" if said else f": {texts['neither']}."
+    return lines
+
+
+def within(frame: pd.DataFrame, sweep: str, of: Sequence[tuple[str, str]], scale: str = "mini") -> str:
+    """How far apart pairs of settings may be, by the intervals of all their differences."""
+    found = tables.by_variant(frame, sweeps.load(sweep, scale))
+    known = [e for a, b in of for m in paper.METRICS if (e := tables.compare(found, a, b, m)) and e.low is not None]
+    if not known:
+        return ""
+    apart, widest = sum(e.low > 0 or e.high < 0 for e in known), max(max(-e.low, e.high) for e in known)
+    return f"Intervals that leave zero out: {apart} of {len(known)}. None reaches beyond {widest:.1f} points."
 
 
 def tasks(table: pd.DataFrame, metric: str) -> str:
@@ -175,9 +203,9 @@ def _largest(table: pd.DataFrame, clear: Sequence[tuple[str, str]], default: str
             tops.setdefault(max(mine, key=lambda v: abs(table.at[v, (m, "Δ")])), []).append(m)
     if not tops:
         return f"No setting clearly differs from *{default}* in any of the three numbers."
-    effects = [f"*{v}* changes {_list([f'{m} by {_points(table, m, v)}' for m in ms])}" for v, ms in tops.items()]
+    effects = [f"*{v}* changes {listed([f'{m} by {_points(table, m, v)}' for m in ms])}" for v, ms in tops.items()]
     rest = [m for m in paper.METRICS if m not in {metric for metric, _ in clear}]
-    nothing = f" In {_list(rest)} no setting clearly differs." if rest else ""
+    nothing = f" In {listed(rest)} no setting clearly differs." if rest else ""
     return f"Against *{default}*, {'; '.join(effects)}.{nothing}"
 
 
@@ -207,11 +235,11 @@ def _against(table: pd.DataFrame, clear: Sequence[tuple[str, str]], default: str
             "The clear difference with a published one points the same way."
         )  # fmt: skip
     said = [f"*{v}* in {m} ({table.at[v, (m, 'Δ')]:+.1f} here, {known[m, v]:+.1f} published)" for m, v in turned]
-    return f"{len(turned)} of {len(known)} clear differences with a published one point the other way: {_list(said)}."
+    return f"{len(turned)} of {len(known)} clear differences with a published one point the other way: {listed(said)}."
 
 
 def opening_of_table(frame: pd.DataFrame, order: str, scale: str = "mini") -> str:
-    """The same for Table 1 or 2: where GIFT stands, how many pairs are told apart, which order is reversed."""
+    """The same for Table 1 or 2: where GIFT stands, how many pairs are decided, which order is reversed."""
     estimates = tables.estimates(frame, tables.main_sweep(frame, order, scale))
     trained = {v: row for v, row in estimates.items() if v != "Zero-shot" and all(row[m] for m in paper.METRICS)}
     if "GIFT" not in trained:
@@ -221,7 +249,7 @@ def opening_of_table(frame: pd.DataFrame, order: str, scale: str = "mini") -> st
     leads: dict[str, list[str]] = {}
     for m, b in best.items():
         leads.setdefault(b, []).append(m if b == "GIFT" else f"{m} ({trained[b][m]})")
-    highest = "; ".join(f"{b} in {_list(ms)}" for b, ms in leads.items())
+    highest = "; ".join(f"{b} in {listed(ms)}" for b, ms in leads.items())
     found = [p for m in paper.METRICS for p in pairs(frame, order, m, scale)]
     count = {k: sum(p.verdict == k for p in found) for k in ("as published", "reversed", "undecided")}
     seeds = sorted({e.n for row in trained.values() for e in row.values() if e})
@@ -234,8 +262,8 @@ def opening_of_table(frame: pd.DataFrame, order: str, scale: str = "mini") -> st
         )
     told = count["as published"] + count["reversed"]
     return quotation(
-        f"GIFT reaches {_list(ours)}. The highest of the trained methods: {highest}.",
-        f"{seeds[0]} to {seeds[-1]} seeds per method; {told} of {len(found)} pairs are told apart after correction.",
+        f"GIFT reaches {listed(ours)}. The highest of the trained methods: {highest}.",
+        f"{seeds[0]} to {seeds[-1]} seeds per method; {told} of {len(found)} pairs are decided after correction.",
         f"{contrary}; {count['as published']} stand as published.",
     )
 
@@ -246,5 +274,6 @@ def quotation(came: str, sure: str, against: str) -> str:
     return "\n>\n".join(f"> **{name}** {text}" for name, text in parts.items())
 
 
-def _list(parts: Sequence[str]) -> str:
+def listed(parts: Sequence[str]) -> str:
+    """Parts as English lists them."""
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

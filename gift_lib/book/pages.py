@@ -3,6 +3,7 @@
 import inspect
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +12,7 @@ from matplotlib.figure import Figure
 
 from gift_lib import results
 from gift_lib.book import findings, plots, tables
+from gift_lib.book.openings import OPENINGS
 from gift_lib.runs import batch, sweeps
 from gift_lib.runs.published import METRICS
 from gift_lib.runs.repository import records_folders
@@ -95,7 +97,7 @@ def ranking(order: str, scale: str = "mini") -> Markdown:
 
 def finding(sweep: str, scale: str = "mini") -> Markdown:
     """What came out of a sweep, how sure, and what it contradicts: the box at the head of its page."""
-    return _box(findings.opening(records(), sweep, scale), sweep, scale)
+    return _box(OPENINGS.get(sweep, partial(findings.opening, sweep=sweep))(records(), scale=scale), sweep, scale)
 
 
 def finding_of_table(order: str, scale: str = "mini") -> Markdown:
@@ -104,7 +106,8 @@ def finding_of_table(order: str, scale: str = "mini") -> Markdown:
 
 
 def _box(said: str, sweep: str, scale: str) -> Markdown:
-    return Markdown(_typeset(said) if said else f"> {tables.status(records(), sweep, scale)}")
+    missing = "No claim can be judged yet." if sweep == "claims" else tables.status(records(), sweep, scale)
+    return Markdown(_typeset(said) if said else f"> {missing}")
 
 
 def meaning(sweep: str, scale: str = "mini") -> Markdown:
@@ -112,6 +115,16 @@ def meaning(sweep: str, scale: str = "mini") -> Markdown:
     frame = records()
     said = _aged(findings.differences(frame, sweep, scale), frame, sweeps.load(sweep, scale))
     return Markdown(_typeset(said) or tables.status(frame, sweep, scale))
+
+
+def readings(sweep: str, of: Mapping[str, Mapping[str, str]], scale: str = "mini") -> Markdown:
+    """What a sweep's settings tell, of texts for the cases that each is "above", "below" or "neither" of the default.
+
+    Which case it is, the records say.
+    """
+    frame = records()
+    said = "\n".join(findings.readings(frame, sweep, of, scale))
+    return Markdown(said or tables.status(frame, sweep, scale))
 
 
 def _aged(lines: list[str], frame: pd.DataFrame, sweep: sweeps.Sweep) -> str:
@@ -123,7 +136,9 @@ def pairs(sweep: str, *of: tuple[str, str], scale: str = "mini") -> Markdown:
     """First less second setting of a sweep, a row per pair: points with the 95 % interval over shared seeds."""
     frame = records()
     table = tables.pairs(frame, sweeps.load(sweep, scale), of)
-    return Markdown(_typeset(tables.markdown(table)) if table.any(axis=None) else tables.status(frame, sweep, scale))
+    if not table.any(axis=None):
+        return _missing(frame, sweep, scale)
+    return Markdown(_typeset(f"{tables.markdown(table)}\n\n{findings.within(frame, sweep, of, scale)}"))
 
 
 def matrix(sweep: str, variant: str, scale: str = "mini") -> Figure | Markdown:

@@ -17,7 +17,7 @@ SWEEP = "own-why"
 #: The three of the tables, and what Last is made of: what was learned, and what of it was forgotten.
 METRICS = (*paper.METRICS, "Learned", "Forgetting")
 #: What becomes of a reversed pair when one of its methods is changed.
-FATES = ("as published", "not told apart", "still reversed")
+FATES = ("as published", "undecided", "still reversed")
 
 
 def changes(sweep: Sweep) -> dict[str, str]:
@@ -80,9 +80,7 @@ def _sentence(rows: Mapping[str, pd.Series]) -> str:
         said[("raises" if row["Δ"] > 0 else "lowers") if clear else ""].append(_with(m, row["Δ"], row["±"]))
     clauses = [f"{verb} {', '.join(found)}" for verb, found in said.items() if verb and found]
     text = f"It {' and '.join(clauses)}. " if clauses else ""
-    return text + (
-        f"Not told apart from no change, all changes tested at once: {', '.join(said[''])}." if said[""] else ""
-    )
+    return text + (f"No clear effect, all changes tested at once: {', '.join(said[''])}." if said[""] else "")
 
 
 def _with(name: str, mean: float, half: float | None) -> str:
@@ -120,10 +118,14 @@ def explained(frame: pd.DataFrame, scale: str = "mini") -> list[str]:
     found = fates(frame, scale)
     if not any(under for _, under in found):
         return []
+    return [summed(found), "\n".join(_item(p, under) for p, under in found)]
+
+
+def summed(found: Sequence[tuple[Pair, Mapping[str, tuple[str, Estimate]]]]) -> str:
+    """The best fate of each reversed pair, counted."""
     best = Counter(min((FATES.index(f) for f, _ in under.values()), default=2) for _, under in found)
     text = f"Of {len(found)} reversed pairs {best[0]} stand as published under one of the changes, "
-    text += f"{best[1]} more can no longer be told apart under one, and {best[2]} stay reversed under all or have none."
-    return [text, "\n".join(_item(p, under) for p, under in found)]
+    return text + f"{best[1]} more are undecided under one, and {best[2]} stay reversed under all or have none."
 
 
 def _item(p: Pair, under: Mapping[str, tuple[str, Estimate]]) -> str:

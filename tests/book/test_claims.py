@@ -49,9 +49,7 @@ def test_without_records_each_claim_says_which_command_makes_them(every):
     assert claims.count(judged) == {"supported": 0, "not supported": 0, "undecided": 0, "no records yet": len(every)}
     for j in judged:
         assert j.missing == tuple(f"make sweep NAME={n} SCALE=mini" for n in j.claim.sweeps)
-    shown = claims.table(judged)
-    assert (shown["verdict"] == "no records yet").all() and (shown["effect"] == "").all()
-    assert shown["makes the records"].str.startswith("make sweep NAME=").all()
+        assert (claims.details(j)["effect"] == "").all()
     late = sum(c.after_records for c in every)
     n = len(every) - late
     said = f"Of {n} claims drawn from the slides' text and tables, on the scale model: {n} no records yet."
@@ -192,8 +190,7 @@ def test_pages_show_effect_interval_and_seeds(evidence):
     assert list(shown.index) == ["Last with GIFT higher than with ZSCL, Order I", "Last with GIFT above 69, Order I"]
     assert shown["effect"].iloc[0].startswith("+") and " to +" in shown["effect"].iloc[0]
     assert shown["published"].tolist() == ["+2.4", ""] and shown["seeds"].tolist() == ["10", "10"]
-    row = claims.table([judged]).loc["text"]
-    assert row["verdict"] == "supported" and row["comparisons"] == 2
+    assert judged.verdict == "supported" and len(judged.outcomes) == 2
     assert "1 supported" in claims.headline([judged])
 
 

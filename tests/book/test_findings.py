@@ -64,6 +64,30 @@ def test_differences_tell_clear_from_unclear_and_quote_the_paper():
     assert "*Image-only*" in unclear and "*Text-only*" in unclear
 
 
+TEXTS = {"above": "it is more", "below": "it is less", "neither": "it is alike"}
+
+
+def test_readings_say_only_what_the_records_say():
+    found = [*sweep_records("ablation-loss", {"Contrastive": 60.0, "Text-only": 60.0}.get)]
+    found += sweep_records("ablation-loss", {"Feat. Dist.": 50.0, "Image-only": 70.0}.get, noise=0.3)
+    of = dict.fromkeys(["Feat. Dist.", "Image-only", "Text-only"], TEXTS)
+    less, more, alike = findings.readings(frame(found), "ablation-loss", of)
+    assert less == "- *Feat. Dist.* is clearly below *Contrastive* in Transfer, Avg and Last: it is less."
+    assert more == "- *Image-only* is clearly above *Contrastive* in Transfer, Avg and Last: it is more."
+    assert alike == "- *Text-only* is not clearly different from *Contrastive*: it is alike."
+    assert findings.readings(EMPTY, "ablation-loss", of) == []
+    assert findings.readings(frame(found[:5]), "ablation-loss", of) == [], "the default alone says nothing"
+
+
+def test_pairs_say_how_far_apart_they_may_be():
+    of = [("Image-only", "Contrastive")]
+    found = [*sweep_records("ablation-loss", {"Contrastive": 60.0}.get)]
+    found += sweep_records("ablation-loss", {"Image-only": 50.0}.get, noise=0.4)
+    said = findings.within(frame(found), "ablation-loss", of)
+    assert said.startswith("Intervals that leave zero out: 3 of 3. None reaches beyond 10.")
+    assert findings.within(EMPTY, "ablation-loss", of) == ""
+
+
 def test_scores_begin_with_the_untouched_model():
     e = sweeps.load("table1").cells[-1].experiment
     table = findings.scores({"GIFT": record(e, level=60.0, noise=0.0)})

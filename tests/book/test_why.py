@@ -54,9 +54,7 @@ def test_sentences_name_what_is_clear():
     records += sweep_records(why.SWEEP, {"ZSCL, no l2": 70.0, "ZSCL, no ensemble": 60.0}.get, noise=0.5)
     clear, unclear = why.sentences(frame(records))
     assert clear.startswith("- **ZSCL, no l2.** It raises Transfer (+10.") and "Last (+10." in clear
-    assert unclear.startswith(
-        "- **ZSCL, no ensemble.** Not told apart from no change, all changes tested at once: Transfer ("
-    )
+    assert unclear.startswith("- **ZSCL, no ensemble.** No clear effect, all changes tested at once: Transfer (")
 
 
 def test_a_reversed_pair_and_its_fates(some):
@@ -76,7 +74,7 @@ def test_a_reversed_pair_and_its_fates(some):
     assert "Still reversed with" in line and "*ZSCL, no ensemble* (+4." in line
 
 
-def test_a_difference_that_covers_zero_is_not_told_apart(some):
+def test_a_difference_that_covers_zero_is_undecided(some):
     names = ("first", "second")
     records = [
         sweep_records("ablation-loss", {v: 60.0}.get, noise=n) for v, n in (("Contrastive", 0.5), ("Image-only", 1))
@@ -84,7 +82,7 @@ def test_a_difference_that_covers_zero_is_not_told_apart(some):
     found = dict(zip(names, [{r["config"]["seed"]: r for r in rs} for rs in records], strict=True))
     pair = why.Pair("Last", "second", "other", why.Estimate(-3.0, 1.0, 5), 0.01, 1.0)
     ((_, (fate, e)),) = why._under(pair, {"first": "other"}, found)
-    assert fate == "not told apart" and e.low < 0 < e.high
+    assert fate == "undecided" and e.low < 0 < e.high
 
 
 def test_learned_and_forgotten_make_last(some):

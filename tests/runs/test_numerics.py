@@ -1,10 +1,11 @@
 """Versions of the numerics: older records stand in until their runs are made again, and are told apart."""
 
 import pytest
+import write_readme
 from fixtures_records import frame, record, sweep_records
 
 from gift_lib import results
-from gift_lib.book import claims, pages, readme, tables
+from gift_lib.book import claims, pages, tables
 from gift_lib.config import NUMERICS_VERSION, experiment
 from gift_lib.errors import DataError
 from gift_lib.methods import METHODS
@@ -107,7 +108,7 @@ def test_pages_say_nothing_where_all_is_current(monkeypatch):
 
 
 def test_the_readme_says_it_too(book):
-    text = readme.written("<!-- results -->\n<!-- /results -->\n", book)
+    text = write_readme.written("<!-- results -->\n<!-- /results -->\n", book)
     assert "| MoE-Adapter † |" in text and "older version of the numerics" in text.splitlines()[-2]
     assert claims.headline(claims.evaluate(book)) in text, "claims are judged on them"
 

@@ -4,10 +4,10 @@ import json
 import shutil
 
 import pytest
+import write_readme
 from fixtures_records import record
 
 from gift_lib import results
-from gift_lib.book import readme
 from gift_lib.config import experiment
 from gift_lib.runs import batch, jobs, seal
 
@@ -88,6 +88,6 @@ def test_a_changed_record_stops_every_table_with_one_line(tmp_path, capsys):
     change(path)
     page = tmp_path / "README.md"
     page.write_text("<!-- results -->\n<!-- /results -->\n")
-    assert readme.main(page, tmp_path) == 1
+    assert write_readme.main(page, tmp_path) == 1
     said = capsys.readouterr().err
     assert str(path) in said and "changed after it was written" in said and said.count("\n") == 1

@@ -4,11 +4,11 @@ import pytest
 import torch
 
 from gift_lib import data, training
-from gift_lib.book.overfitting import COLUMNS, Pairs, overfitting
 from gift_lib.config import experiment
 from gift_lib.errors import ConfigError
 from gift_lib.generate import synthesize
 from gift_lib.pool import prompt_stream
+from gift_lib.runs.overfitting import COLUMNS, Pairs, overfitting
 from gift_lib.training import Progress, Runtime, build_method, fit, numerics
 
 SMALL = {"tasks": ("terrain", "digits"), "steps": 4, "images_per_task": 8, "denoising_steps": 2,
@@ -56,14 +56,14 @@ def test_other_prompts_are_none_of_those_trained_on(monkeypatch, runtime):
         drawn[len(drawn)] = prompts
         return synthesize(e, prompts, counts, runtime)
 
-    monkeypatch.setattr("gift_lib.book.overfitting.synthesize", remember)
+    monkeypatch.setattr("gift_lib.runs.overfitting.synthesize", remember)
     monkeypatch.setattr(
-        "gift_lib.book.overfitting.prompt_stream", lambda e, tasks: iter([["a", "b"] * 4 + ["c", "d"] * 28])
+        "gift_lib.runs.overfitting.prompt_stream", lambda e, tasks: iter([["a", "b"] * 4 + ["c", "d"] * 28])
     )
     e = experiment(**SMALL)
     overfitting(e, runtime=runtime)
     assert [set(p) for p in drawn.values()] == [{"a", "b"}, {"a", "b"}, {"c", "d"}] and len(drawn[2]) == 8
-    monkeypatch.setattr("gift_lib.book.overfitting.prompt_stream", lambda e, tasks: iter([["a", "b"] * 32]))
+    monkeypatch.setattr("gift_lib.runs.overfitting.prompt_stream", lambda e, tasks: iter([["a", "b"] * 32]))
     with pytest.raises(ConfigError, match="0 others were found in 64 draws"):
         overfitting(e, runtime=runtime)
 

@@ -1,4 +1,4 @@
-"""The README's results: `python -m gift_lib.book.readme` writes what the records say between its markers."""
+"""The README's results: `python book/_ext/write_readme.py` writes what the records say between its markers."""
 
 import re
 import sys

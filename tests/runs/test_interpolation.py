@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from gift_lib.book.interpolation import interpolated
 from gift_lib.config import experiment
 from gift_lib.errors import ConfigError
+from gift_lib.runs.interpolation import interpolated
 from gift_lib.training import Runtime, run
 
 QUIET = Runtime(progress=False)

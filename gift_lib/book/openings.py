@@ -1,0 +1,178 @@
+"""The boxes that open pages on more than one setting: orders, pre-trainings, references, reasons and claims."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from gift_lib import intervals
+from gift_lib.book import claims, why
+from gift_lib.book.claims import Comparison, Evidence
+from gift_lib.book.findings import ALPHA, listed, quotation
+from gift_lib.intervals import Estimate
+from gift_lib.runs.published import METRICS
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """One row less another in one metric, over shared seeds: where it was measured, its corrected p, the published."""
+
+    name: str
+    where: str
+    metric: str
+    ours: Estimate
+    published: float | None
+    p: float | None = None
+
+    @property
+    def sign(self) -> int:
+        """1 or -1 where the difference is clear, else 0."""
+        return 0 if self.p is None or self.p >= ALPHA else 1 if self.ours.mean > 0 else -1
+
+    @property
+    def against(self) -> bool:
+        """Whether it is clear, and the published one points the other way."""
+        return bool(self.published) and self.sign * self.published < 0
+
+
+def contrasts(frame: pd.DataFrame, of: Sequence[tuple[str, str, str, str]], scale: str = "mini") -> list[Contrast]:
+    """(name, where, a, b) in the three metrics, a and b as SWEEP/ROW; p by Holm over all that have records."""
+    evidence, found = Evidence(frame, scale), []
+    for name, where, a, b in of:
+        for m in METRICS:
+            c = Comparison(a, b, m, "higher", 0)
+            ours = evidence.effect(c)
+            found += [Contrast(name, where, m, ours, evidence.paper(c))] if ours else []
+    corrected = intervals.holm([c.ours.p for c in found])
+    return [replace(c, p=p) for c, p in zip(found, corrected, strict=True)]
+
+
+def orders(frame: pd.DataFrame, scale: str = "mini") -> str:
+    """GIFT less Continual Finetune in each order: does the gain depend on the order?"""
+    rows = {"Order I": "table1/", "Order II": "table2/"} | {f"shuffle {k}": f"own-orders/shuffle {k}, " for k in (1, 2)}
+    name = "Continual Finetune"
+    return agreement(contrasts(frame, [(name, w, f"{r}GIFT", f"{r}{name}") for w, r in rows.items()], scale), "orders")
+
+
+def pretrainings(frame: pd.DataFrame, scale: str = "mini") -> str:
+    """GIFT less three other methods on each pre-trained CLIP: does a difference depend on the pre-training?"""
+    rows = {"the tables' own": ("table1/", "")} | {f"({k})": ("pretrainings/", f" ({k})") for k in (1, 2)}
+    names = ("Continual Finetune", "ZSCL", "MoE-Adapter")
+    of = [(n, where, f"{sweep}GIFT{end}", f"{sweep}{n}{end}") for n in names for where, (sweep, end) in rows.items()]
+    return agreement(contrasts(frame, of, scale), "pre-trainings")
+
+
+def agreement(found: Sequence[Contrast], places: str) -> str:
+    """The box for differences of GIFT to others that were measured in several places; '' without any."""
+    if not found:
+        return ""
+    groups: dict[tuple[str, str], list[Contrast]] = {}
+    for c in found:
+        groups.setdefault((c.name, c.metric), []).append(c)
+    kinds = {"above": {1}, "below": {-1}, "now above, now below": {1, -1}}
+    cases = {kind: {k: cs for k, cs in groups.items() if {c.sign for c in cs} - {0} == s and (
+        len(s) == 2 or all(c.sign for c in cs))} for kind, s in kinds.items()}  # fmt: skip
+    count = len({c.where for c in found})
+    said = [f"clearly {kind} {_by_name(cs)}" for kind, cs in cases.items() if cs]
+    where = f"all {count} {places}" if count > 1 else f"one of the {places}"
+    came = f"In {where} GIFT stands {'; '.join(said)}." if said else "No difference is clear everywhere."
+    rest = {k: cs for k, cs in groups.items() if not any(k in case for case in cases.values())}
+    came += f" Clear in some {places} only, or in none: {_by_name(rest, ranges=False)}." if said and rest else ""
+    turned = len(cases["now above, now below"])
+    many = "Some differences change" if turned > 1 else "One difference changes" if turned else "No difference changes"
+    return quotation(came, f"{_surety(found)}. {many} sign clearly between {places}.", _against(found))
+
+
+def _by_name(groups: Mapping[tuple[str, str], Sequence[Contrast]], ranges: bool = True) -> str:
+    """The metrics by the method that GIFT is compared with, each from its smallest to its largest difference."""
+    by_name: dict[str, list[str]] = {}
+    for (name, metric), cs in groups.items():
+        ends = sorted((c.ours.mean for c in cs), key=abs)
+        by_name.setdefault(name, []).append(f"{metric} ({ends[0]:+.1f} to {ends[-1]:+.1f})" if ranges else metric)
+    return listed([f"{name} in {listed(ms)}" for name, ms in by_name.items()])
+
+
+def _surety(found: Sequence[Contrast]) -> str:
+    """Seeds, and how many of all differences are clear."""
+    clear = sum(c.sign != 0 for c in found)
+    return f"{_seeds(c.ours.n for c in found)} per difference; {clear} of {len(found)} are clear after correction"
+
+
+def _seeds(counts: Iterable[int]) -> str:
+    """From the fewest to the most seeds."""
+    ordered = sorted(counts)
+    few, many = ordered[0], ordered[-1]
+    return f"{many} seeds" if few == many else f"{few} to {many} seeds"
+
+
+def _against(found: Sequence[Contrast]) -> str:
+    """The clear differences that point the other way than the published ones, the largest three by name."""
+    known = [c for c in found if c.sign and c.published]
+    wrong = sorted((c for c in known if c.against), key=lambda c: -abs(c.ours.mean))
+    if not known:
+        return "No clear difference has a published one beside it, so nothing here contradicts the paper."
+    if not wrong:
+        return f"All clear differences with a published one beside them ({len(known)}) point the same way."
+    most = [f"{c.name} in {c.metric} ({c.ours.mean:+.1f} here, {c.published:+.1f} published)" for c in wrong[:3]]
+    return f"{len(wrong)} of {len(known)} clear differences with a published one point the other way" + (
+        f": {listed(most)}." if len(wrong) <= 3 else f", most of all {listed(most)}."
+    )
+
+
+def references(frame: pd.DataFrame, scale: str = "mini") -> str:
+    """Each reference less GIFT: what is left to gain; '' without records."""
+    names = ("Individual fine-tune", "Joint training", "GIFT with real images")
+    found = contrasts(frame, [(name, "", f"references/{name}", "table1/GIFT") for name in names], scale)
+    if not found:
+        return ""
+    clear, unclear = ([c for c in found if bool(c.sign) == sure] for sure in (True, False))
+    came = f"Clearly other than GIFT: {listed(_each(clear))}." if clear else "No reference clearly differs from GIFT."
+    came += f" Not clearly different: {listed(_each(unclear))}." if clear and unclear else ""
+    return quotation(came, f"{_surety(found)}, ± is half a 95 % interval.", _against(found))
+
+
+def _each(found: Sequence[Contrast]) -> list[str]:
+    """Contrasts by name: the metrics with their differences."""
+    said: dict[str, list[str]] = {}
+    for c in found:
+        half = "" if c.ours.half_width is None else f" ± {c.ours.half_width:.1f}"
+        said.setdefault(c.name, []).append(f"{c.metric} {c.ours.mean:+.1f}{half}")
+    return [f"*{name}* ({listed(ms)})" for name, ms in said.items()]
+
+
+def reasons(frame: pd.DataFrame, scale: str = "mini") -> str:
+    """What becomes of the reversed pairs of Table 1 under the changes; '' without any."""
+    found = why.fates(frame, scale)
+    if not any(under for _, under in found):
+        return ""
+    kept = [p for p, under in found if {f for f, _ in under.values()} <= {why.FATES[2]}]
+    most = sorted(kept, key=lambda p: p.ours.mean)[:3]
+    said = [f"{p.second} above {p.first} in {p.metric} ({-p.ours.mean:+.1f})" for p in most]
+    against = f"{len(kept)} of the reversed pairs stay reversed under every change, or none was tried"
+    return quotation(
+        why.summed(found),
+        f"{_seeds(e.n for _, under in found for _, e in under.values())} per difference; "
+        "its 95 % interval decides, not corrected for the number of pairs: reasons are sought, no claim is tested.",
+        f"{against}{', most of all ' if len(kept) > 3 else ': ' if kept else ''}{listed(said) if kept else ''}.",
+    )
+
+
+def judgements(frame: pd.DataFrame, scale: str = "mini") -> str:
+    """How many claims hold, how sure that is, and which do not; '' where none can be judged."""
+    judged = claims.evaluate(frame, scale)
+    settled = [o for j in judged for o in j.outcomes if o.effect]
+    if not settled:
+        return ""
+    failed = [f"“{j.claim.text.rstrip('.')}”" for j in judged if j.verdict == "not supported"]
+    more = f", and {len(failed) - 3} more below" if len(failed) > 3 else ""
+    return quotation(
+        claims.headline(judged),
+        f"{_seeds(o.effect.n for o in settled)} per row; a verdict rests on 95 % intervals of "
+        f"{len(settled)} comparisons, and an interval across the margin leaves it undecided.",
+        f"Not supported on the scale model: {'; '.join(failed[:3])}{more}." if failed else "No claim is refuted here.",
+    )
+
+
+#: The box of a page by the sweep that it is about.
+OPENINGS = {"own-orders": orders, "pretrainings": pretrainings, "references": references, why.SWEEP: reasons,
+            "claims": judgements}  # fmt: skip

@@ -1,0 +1,100 @@
+"""The boxes of pages on more than one setting, on records made by hand."""
+
+import pytest
+from fixtures_records import frame, sweep_records
+
+from gift_lib.book import openings, pages
+from gift_lib.intervals import Estimate
+
+
+def contrast(mean, p=0.001, published=None, name="ZSCL", where="I", metric="Last"):
+    return openings.Contrast(name, where, metric, Estimate(mean, 0.1, 5), published, p)
+
+
+def parts(box: str) -> list[str]:
+    return box.split("\n>\n")
+
+
+@pytest.mark.parametrize("sweep", openings.OPENINGS)
+def test_without_records_a_box_names_what_is_missing(sweep, monkeypatch):
+    empty = frame([])
+    assert openings.OPENINGS[sweep](empty) == ""
+    monkeypatch.setattr(pages, "records", lambda folder=None: empty)
+    said = pages.finding(sweep).data
+    assert said == "> No claim can be judged yet." if sweep == "claims" else f"make sweep NAME={sweep}" in said
+
+
+@pytest.mark.parametrize(("mean", "p", "published", "sign", "against"), [
+    (2.0, 0.01, -1.0, 1, True), (-2.0, 0.01, -1.0, -1, False), (2.0, 0.2, -1.0, 0, False), (2.0, None, -1.0, 0, False),
+    (2.0, 0.01, None, 1, False), (2.0, 0.01, 0.0, 1, False),
+])  # fmt: skip
+def test_a_contrast_is_clear_or_not_and_may_contradict(mean, p, published, sign, against):
+    c = contrast(mean, p, published)
+    assert (c.sign, c.against) == (sign, against)
+
+
+def test_differences_that_agree_are_named_with_their_range():
+    found = [contrast(2.0, where="I", published=1.0), contrast(3.5, where="II")]
+    came, sure, against = parts(openings.agreement(found, "orders"))
+    assert came.endswith("In all 2 orders GIFT stands clearly above ZSCL in Last (+2.0 to +3.5).")
+    assert "5 seeds per difference; 2 of 2 are clear" in sure and "No difference changes sign" in sure
+    assert "All clear differences with a published one beside them (1) point the same way." in against
+
+
+def test_a_difference_that_turns_is_named_and_one_that_is_clear_in_places_only():
+    found = [contrast(2.0, where="I"), contrast(-1.5, where="II", published=1.0)]
+    found += [contrast(1.0, where="I", metric="Avg"), contrast(1.0, 0.5, where="II", metric="Avg")]
+    came, sure, against = parts(openings.agreement(found, "orders"))
+    assert "GIFT stands clearly now above, now below ZSCL in Last (-1.5 to +2.0)." in came
+    assert "Clear in some orders only, or in none: ZSCL in Avg." in came
+    assert "One difference changes sign" in sure
+    assert "1 of 1 clear differences with a published one point the other way: ZSCL in Last (-1.5 here" in against
+
+
+def test_nothing_clear_is_said_as_such():
+    came, _, against = parts(openings.agreement([contrast(0.1, 0.9, 1.0)], "orders"))
+    assert came.endswith("No difference is clear everywhere.") and "nothing here contradicts" in against
+
+
+def test_orders_compare_within_each_and_skip_what_has_no_records():
+    level = {"GIFT": 70.0, "Continual Finetune": 60.0}
+    shuffled = {"shuffle 1, GIFT": 70.0, "shuffle 1, Continual Finetune": 60.0}
+    came, sure, _ = parts(openings.orders(frame(sweep_records("table1", level.get))))
+    assert "In one of the orders GIFT stands clearly above Continual Finetune in Transfer (+10.0 to +10.0)" in came
+    both = frame([*sweep_records("table1", level.get), *sweep_records("own-orders", shuffled.get)])
+    came, sure, _ = parts(openings.orders(both))
+    assert "In all 2 orders" in came and "3 to 10 seeds" in sure and "6 of 6 are clear" in sure
+
+
+def test_pretrainings_compare_within_each():
+    ours = sweep_records("table1", {"GIFT": 70.0, "ZSCL": 60.0}.get)
+    other = sweep_records("pretrainings", {"GIFT (1)": 60.0, "ZSCL (1)": 70.0}.get)
+    came, sure, against = parts(openings.pretrainings(frame([*ours, *other])))
+    assert "GIFT stands clearly now above, now below ZSCL in Transfer" in came
+    assert "Some differences change sign" in sure
+    assert "point the same way" in against, "the published difference is beside the tables' own pre-training"
+
+
+def test_references_stand_against_gift():
+    ours = sweep_records("table1", {"GIFT": 60.0}.get)
+    others = {"Individual fine-tune": 70.0, "Joint training": 75.0, "GIFT with real images": 60.0}
+    came, sure, _ = parts(openings.references(frame([*ours, *sweep_records("references", others.get, noise=0.4)])))
+    clear, unclear = came.split("Not clearly different: ")
+    assert "*Individual fine-tune* (Last +" in clear and "*Joint training* (Last +1" in clear
+    assert "*GIFT with real images* (Transfer" in unclear and "2 of 5 are clear" in sure
+
+
+def test_reasons_count_fates_and_name_what_stays_reversed():
+    level = {"Continual Finetune": 50.0, "l2 baseline": 60.0, "GIFT": 40.0}
+    changed = {"GIFT, no AWC": 70.0}
+    found = frame([*sweep_records("table1", level.get), *sweep_records("own-why", changed.get)])
+    came, sure, against = parts(openings.reasons(found))
+    assert "reversed pairs" in came and "stand as published under one of the changes" in came
+    assert "not corrected" in sure and "stay reversed under every change" in against
+
+
+def test_judgements_count_claims_and_quote_the_refuted_ones():
+    level = {"Contrastive": 50.0, "Feat. Dist.": 60.0, "Image-only": 40.0, "Text-only": 40.0}
+    came, sure, against = parts(openings.judgements(frame(sweep_records("ablation-loss", level.get))))
+    assert "not supported" in came and "5 seeds per row" in sure
+    assert against.count("“") == against.count("”") >= 1
