@@ -13,6 +13,20 @@ from gift_lib.intervals import Estimate
 from gift_lib.runs.published import METRICS
 
 
+def _less(name: str, where: str, form: str) -> tuple[str, str, str, str]:
+    return name, where, form.format("GIFT"), form.format(name)
+
+
+#: What `contrasts` takes: GIFT less others in each order, and on each pre-trained CLIP.
+ORDERS = [_less("Continual Finetune", *p) for p in (
+    ("Order I", "table1/{}"), ("Order II", "table2/{}"),
+    ("shuffle 1", "own-orders/shuffle 1, {}"), ("shuffle 2", "own-orders/shuffle 2, {}"),
+)]  # fmt: skip
+PRETRAININGS = [_less(n, *p) for n in ("Continual Finetune", "ZSCL", "MoE-Adapter") for p in (
+    ("of the tables", "table1/{}"), ("(1)", "pretrainings/{} (1)"), ("(2)", "pretrainings/{} (2)"),
+)]  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Contrast:
     """One row less another in one metric, over shared seeds: where it was measured, its corrected p, the published."""
@@ -49,17 +63,12 @@ def contrasts(frame: pd.DataFrame, of: Sequence[tuple[str, str, str, str]], scal
 
 def orders(frame: pd.DataFrame, scale: str = "mini") -> str:
     """GIFT less Continual Finetune in each order: does the gain depend on the order?"""
-    rows = {"Order I": "table1/", "Order II": "table2/"} | {f"shuffle {k}": f"own-orders/shuffle {k}, " for k in (1, 2)}
-    name = "Continual Finetune"
-    return agreement(contrasts(frame, [(name, w, f"{r}GIFT", f"{r}{name}") for w, r in rows.items()], scale), "orders")
+    return agreement(contrasts(frame, ORDERS, scale), "orders")
 
 
 def pretrainings(frame: pd.DataFrame, scale: str = "mini") -> str:
     """GIFT less three other methods on each pre-trained CLIP: does a difference depend on the pre-training?"""
-    rows = {"the tables' own": ("table1/", "")} | {f"({k})": ("pretrainings/", f" ({k})") for k in (1, 2)}
-    names = ("Continual Finetune", "ZSCL", "MoE-Adapter")
-    of = [(n, where, f"{sweep}GIFT{end}", f"{sweep}{n}{end}") for n in names for where, (sweep, end) in rows.items()]
-    return agreement(contrasts(frame, of, scale), "pre-trainings")
+    return agreement(contrasts(frame, PRETRAININGS, scale), "pre-trainings")
 
 
 def agreement(found: Sequence[Contrast], places: str) -> str:

@@ -46,14 +46,17 @@ import sys
 from pathlib import Path
 
 if importlib.util.find_spec("gift_lib") is None:  # for example in Colab
-    above = (Path.cwd(), *Path.cwd().parents)
-    clone = [str(p) for p in above if (p / "gift_lib/__init__.py").is_file()]
+    here, inside = Path.cwd(), "gift_lib/__init__.py"
+    above = (here, *here.parents)
+    clone = [str(p) for p in above if (p / inside).is_file()]
     address = "gift-lib @ git+{address}"
     library = ["-e", clone[0]] if clone else [address]
-    present = [p for p in ("torch", "torchvision") if importlib.util.find_spec(p)]
-    library += [f"{{p}}=={{importlib.metadata.version(p)}}" for p in present]
-    subprocess.run([sys.executable, "-m", "pip", "install", "-q", *library], check=True)
-    sys.path += clone[:1]  # a kernel that runs already learns of it in this way"""
+    for name in filter(importlib.util.find_spec, ("torch", "torchvision")):
+        library.append(f"{{name}}=={{importlib.metadata.version(name)}}")
+    install = [sys.executable, "-m", "pip", "install", "-q", *library]
+    subprocess.run(install, check=True)
+    # A kernel that runs already learns of it in this way
+    sys.path += clone[:1]"""
 
 
 def first_cell() -> str:

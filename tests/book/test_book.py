@@ -15,7 +15,7 @@ from gift_lib.runs import repository
 
 ROOT = repository.ROOT
 NOTEBOOKS = sorted(p for p in (ROOT / "notebooks").rglob("*.ipynb") if ".ipynb_checkpoints" not in p.parts)
-LONGEST_CELL = 15  # lines that say something
+LONGEST_CELL, WIDEST_LINE = 20, 76  # lines that say something; what a page shows without scrolling
 
 
 def entries(node) -> list[str]:
@@ -87,6 +87,12 @@ def test_what_a_page_asks_of_the_library_is_there(path):
     assert lost_names("\n".join(cells)) == []
 
 
+def only_shows(source: str) -> bool:
+    """Whether a cell does nothing but call `pages.*`: a reader of the book wants what it shows."""
+    said = [n for n in ast.parse(source).body if not isinstance(n, (ast.Import, ast.ImportFrom))]
+    return bool(said) and all(re.match(r"pages\.\w+\(", ast.unparse(n)) and isinstance(n, ast.Expr) for n in said)
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 def test_notebook_keeps_the_conventions(path):
     notebook = nbformat.read(path, 4)
@@ -103,11 +109,26 @@ def test_notebook_keeps_the_conventions(path):
     assert [c.id for c in code if c.outputs or c.execution_count] == [], "outputs are not committed"
     longest = 80 if path.stem == "gift_in_one_cell" else LONGEST_CELL  # its very subject
     assert [c.id for c in code if sum(map(bool, c.source.splitlines())) > longest] == []
+    assert [c.id for c in code if any(len(line) > WIDEST_LINE for line in c.source.splitlines())] == []
+    open_ = [c.id for c in code if only_shows(c.source) and "hide-input" not in c.metadata.get("tags", [])]
+    assert open_ == [], "what only shows is folded"
     silent = [
         b.id for a, b in zip(notebook.cells, notebook.cells[1:], strict=False) if {a.cell_type, b.cell_type} == {"code"}
     ]
     assert silent == [], "a sentence stands before every cell"
     assert notebook.metadata.kernelspec.name == "python3"
+
+
+@pytest.mark.parametrize(
+    ("source", "shows"),
+    [
+        ("pages.table(order, scale)", True), ("from gift_lib.book import pages\n\npages.age()", True),
+        ("frame = pages.records()\npages.age(frame)", False), ("import pandas", False), ("x = pages.records()", False),
+        ("print(pages.records())", False), ("runs = run(e)\npages.scores(runs)", False),
+    ],
+)  # fmt: skip
+def test_what_only_shows_is_told(source, shows):
+    assert only_shows(source) is shows
 
 
 #: What only MyST reads: directives, roles, targets, labels of equations, attributes, comments, breaks, substitutions.
