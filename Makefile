@@ -115,7 +115,7 @@ row: install ## a method of your own beside the table's rows: FILE=my_method.py;
 sweep-status: install ## what a batch has done and what is missing: NAME=... SCALE=...
 	$(PY) -m gift_lib.runs.batch status "$$NAME" --scale="$$SCALE" --jobs="$$JOBS" --seeds="$$SEEDS"
 
-verify: install ## run N committed records again, drawn at random, and compare them; FRESH=1 draws the pictures again
+verify: install ## run N committed records again, sampled at random, and compare them; FRESH=1 generates the images again
 	$(PY) -m gift_lib.runs.verify --sample="$$N" $${FRESH:+--fresh}
 
 reproduce: export GIFT_CACHE := $(CURDIR)/build/reproduce/cache

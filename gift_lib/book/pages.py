@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import pandas as pd
+import yaml
 from IPython.display import Code, Markdown
 from matplotlib.figure import Figure
 
@@ -15,7 +16,7 @@ from gift_lib.book import findings, plots, tables
 from gift_lib.book.openings import OPENINGS
 from gift_lib.runs import batch, sweeps
 from gift_lib.runs.published import METRICS
-from gift_lib.runs.repository import records_folders
+from gift_lib.runs.repository import book_folder, records_folders
 
 
 def source(function: Callable) -> Code:
@@ -117,11 +118,9 @@ def meaning(sweep: str, scale: str = "mini") -> Markdown:
     return Markdown(_typeset(said) or tables.status(frame, sweep, scale))
 
 
-def readings(sweep: str, of: Mapping[str, Mapping[str, str]], scale: str = "mini") -> Markdown:
-    """What a sweep's settings tell, of texts for the cases that each is "above", "below" or "neither" of the default.
-
-    Which case it is, the records say.
-    """
+def readings(sweep: str, scale: str = "mini") -> Markdown:
+    """What a sweep's settings tell: of the texts of `book/data/readings.yml` those that the records bear out."""
+    of = yaml.safe_load((book_folder() / "data" / "readings.yml").read_text(encoding="utf-8"))[sweep]
     frame = records()
     said = "\n".join(findings.readings(frame, sweep, of, scale))
     return Markdown(said or tables.status(frame, sweep, scale))

@@ -209,7 +209,7 @@ CHOICES = ("method", "order", "seed", "cells of")
 
 
 def pool_growth(e: Experiment, tasks: Sequence[Task], shown: int = 10) -> Any:
-    """A slider over the tasks: the names that the pool holds before each, and the first prompts drawn from them."""
+    """A slider over the tasks: the names that the pool holds before each, and the first prompts sampled from them."""
     drawn = list(prompt_stream(e, tasks))
     if len(drawn) != len(tasks):
         raise DataError(f"{len(drawn)} lists of prompts for {len(tasks)} tasks: give the experiment's own tasks.")

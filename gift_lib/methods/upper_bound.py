@@ -1,4 +1,4 @@
-"""Upper bound: a model of its own for each task, always from the pre-trained weights."""
+"""Individual fine-tune: a model of its own for each task, always from the pre-trained weights."""
 
 import torch
 
@@ -7,7 +7,7 @@ from gift_lib.pictures import SyntheticSet
 from gift_lib.tasks import Task
 
 
-@register("upper-bound", "Upper bound")
+@register("upper-bound", "Individual fine-tune")
 class UpperBound(Method):
     """Row t of R is the model fine-tuned on task t alone; the bound is R's diagonal."""
 

@@ -32,7 +32,7 @@ from gift_lib.files import cache_root
 from gift_lib.runs import batch
 
 KINDS = {
-    "rendered": "pictures of the scale model's tasks, drawn by their programs",
+    "rendered": "pictures of the scale model's tasks, rendered by their programs",
     "pictures": "generated pictures, a folder per sampler",
     "decoded": "decoded images of real data sets",
     "runs": "states of unfinished runs",

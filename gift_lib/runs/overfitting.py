@@ -85,7 +85,7 @@ def overfitting(e: Experiment, every: int = 10, runtime: Runtime = LOCAL) -> pd.
     ConfigError for a method without synthetic pictures, and where so small a pool has no other prompts.
     """
     if not find(e.method).uses_synthetic:
-        raise ConfigError(f"{e.method} draws no pictures: watch GIFT, with any consolidation.")
+        raise ConfigError(f"{e.method} generates no images: watch GIFT, with any consolidation.")
     tasks, n = data.load_tasks(e, runtime.data_dir), e.images_per_task
     prompts = next(prompt_stream(e.replace(images_per_task=_MANY * n), tasks))
     seen = prompts[:n]

@@ -25,7 +25,7 @@ TITLES = {
     "zscl": "ZSCL",
     "moe-adapter": "MoE-Adapter",
     "gift": "GIFT",
-    "upper-bound": "Upper bound",
+    "upper-bound": "Individual fine-tune",
     "joint": "Joint training",
 }
 

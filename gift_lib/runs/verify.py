@@ -148,7 +148,7 @@ def _tell(count: int, others: Mapping[str, int]) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """`python -m gift_lib.runs.verify --sample 3`, or `--against FOLDER` after a batch into another folder."""
     parser = argparse.ArgumentParser(prog="python -m gift_lib.runs.verify", description=__doc__)
-    parser.add_argument("--sample", type=at_least(1), default=3, help="how many records, drawn at random")
+    parser.add_argument("--sample", type=at_least(1), default=3, help="how many records, sampled at random")
     parser.add_argument("--seed", type=int, default=None, help="of the draw")
     parser.add_argument("--fresh", action="store_true", help="draw the pictures again too, in a cache of its own")
     parser.add_argument("--results", type=expanded, default=sweeps.RESULTS)

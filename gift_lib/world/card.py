@@ -12,25 +12,29 @@ from gift_lib.world.settings import SIZE_LIMIT
 
 INTRO = """# The scale model's weights
 
-Made from scratch by `make world` on MiniMTIL, the drawn world of this project; no weights and no pictures
+Made from scratch by `make world` on MiniMTIL, the rendered world of this project; no weights and no pictures
 of others are in them, but for scikit-learn's handwritten digits in the world itself. All files are fp16
 safetensors and are loaded into fp32. Licence: MIT, as the project.
 
 - `tokenizer/`: byte-level BPE in CLIP's form, trained on the world's captions and prompts.
 - `clip/`: a small CLIP that open_clip loads as `local-dir:`. `clip-1/`, `clip-2/`: the same, pre-trained again
-  from another seed on another draw of the noisy pairs (`python -m gift_lib.world make --only clip --seed 1`).
+  from another seed on another sample of noisy pairs (`python -m gift_lib.world make --only clip --seed 1`).
 - `diffusion/`: a small Stable Diffusion pipeline that `diffusers.StableDiffusionPipeline.from_pretrained` loads.
 
 What they are for: experiments on continual learning at a scale that fits a laptop. What they are not for:
-anything else. They know some two hundred names and draw 32 x 32 pixels.
+anything else. They know some two hundred names and generate images of 32 x 32 pixels.
 
 An early state of the denoiser (for the ablation of generator quality) is not shipped, to stay below 20 MB:
 `python -m gift_lib.world make --only diffusion --unet-steps N --weights FOLDER` trains one with fewer steps.
 """
 
 WORLDS = """World: the hash of the whole world at the time of the training. Web: a digest of the pictures and captions
-that the part was trained on; where it is what the present world draws, `make world` makes the part again bit for bit
+that the part was trained on; where it is what the present world renders, `make world` makes the part again bit for bit
 on the same kind of machine. The tests compare them for every part."""
+
+
+#: What a part is, where its name does not say all of it.
+PARTS = {"unet": "unet, with its text encoder"}
 
 
 def files(weights: Path) -> list[Path]:
@@ -57,8 +61,8 @@ def _training(notes: dict[str, dict[str, Any]]) -> str:
     for name, n in notes.items():
         plan = n["plan"]
         rows.append(
-            f"| {name} | {n['parameters']:,} | {plan['steps']} | {plan['batch']} | {plan['lr']:g} | {plan['seed']} | "
-            f"{n['examples']:,} | {n['seconds'] / 60:.0f} | {n['loss_first']:.4f}, {n['loss_last']:.4f} | "
+            f"| {PARTS.get(name, name)} | {n['parameters']:,} | {plan['steps']} | {plan['batch']} | {plan['lr']:g} | "
+            f"{plan['seed']} | {n['examples']:,} | {n['seconds'] / 60:.0f} | {n['loss_first']:.4f}, {n['loss_last']:.4f} | "
             f"{n['world']} | {n['web']} |"
         )
     kinds = sorted({f"{n['hardware']}, torch {n['torch']}" for n in notes.values()})

@@ -2,11 +2,13 @@
 
 import pandas as pd
 import pytest
+import yaml
 from fixtures_records import frame, record, sweep_records
 
-from gift_lib.book import claims, findings
+from gift_lib.book import claims, findings, tables
 from gift_lib.intervals import Estimate
 from gift_lib.runs import published, sweeps
+from gift_lib.runs.repository import ROOT
 
 EMPTY = pd.DataFrame(columns=["scale", "method", "record"])
 
@@ -77,6 +79,15 @@ def test_readings_say_only_what_the_records_say():
     assert alike == "- *Text-only* is not clearly different from *Contrastive*: it is alike."
     assert findings.readings(EMPTY, "ablation-loss", of) == []
     assert findings.readings(frame(found[:5]), "ablation-loss", of) == [], "the default alone says nothing"
+
+
+def test_every_reading_is_of_a_setting_that_there_is():
+    texts = yaml.safe_load((ROOT / "book" / "data" / "readings.yml").read_text(encoding="utf-8"))
+    for name, of in texts.items():
+        sweep = sweeps.load(name)
+        assert tables.default_variant(sweep) and set(of) <= set(sweep.variants) - {tables.default_variant(sweep)}
+        for t in of.values():
+            assert t.keys() == TEXTS.keys() and not any(s.endswith(".") for s in t.values())
 
 
 def test_pairs_say_how_far_apart_they_may_be():

@@ -16,7 +16,7 @@ PARTS = {
     "matrix": ("table1", "GIFT"), "points": ("ablation-loss",), "transfer_last": ("I",), "evidence": ("table1",),
     "curve": ("ablation-images", "images_per_task", "images"),
     "per_task_difference": ("ablation-images", "64", "32", "Forgetting"),
-    "pairs": ("ablation-images", ("64", "32")),
+    "readings": ("ablation-loss",), "pairs": ("ablation-images", ("64", "32")),
 }  # fmt: skip
 FIGURES = ("matrix", "points", "transfer_last", "curve")
 

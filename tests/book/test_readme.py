@@ -47,7 +47,7 @@ def test_it_shows_the_rows_that_have_records_beside_the_paper():
 
 def test_it_counts_the_claims():
     text, n = write_readme.written(MARKERS, frame([])), sum(not c.after_records for c in claims.load())
-    assert f"Of {n} claims drawn from the slides' text and tables, on the scale model: {n} no records yet." in text
+    assert f"Of {n} claims taken from the slides' text and tables, on the scale model: {n} no records yet." in text
 
 
 def test_a_readme_without_markers_is_refused():

@@ -18,7 +18,7 @@ __all__ = ["world"]
 TITLES = {
     "zero-shot": "Zero-shot", "finetune": "Continual Finetune", "l2": "l2 baseline", "lwf": "LwF", "icarl": "iCaRL",
     "lwf-vr": "LwF-VR", "wise-ft": "WiSE-FT", "zscl": "ZSCL", "moe-adapter": "MoE-Adapter", "gift": "GIFT",
-    "upper-bound": "Upper bound", "joint": "Joint training", "condu": "ConDU-FT", "rail": "RAIL",
+    "upper-bound": "Individual fine-tune", "joint": "Joint training", "condu": "ConDU-FT", "rail": "RAIL",
     "keeplora": "KeepLoRA", "gnsp": "GNSP",
 }  # fmt: skip
 

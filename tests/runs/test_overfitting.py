@@ -70,5 +70,5 @@ def test_other_prompts_are_none_of_those_trained_on(monkeypatch, runtime):
 
 def test_a_method_without_synthetic_images_is_refused(monkeypatch, runtime):
     monkeypatch.setattr(training, "build_method", None)
-    with pytest.raises(ConfigError, match="draws no pictures"):
+    with pytest.raises(ConfigError, match="generates no images"):
         overfitting(experiment(**SMALL).replace(method="finetune"), runtime=runtime)
