@@ -62,8 +62,8 @@ def _training(notes: dict[str, dict[str, Any]]) -> str:
         plan = n["plan"]
         rows.append(
             f"| {PARTS.get(name, name)} | {n['parameters']:,} | {plan['steps']} | {plan['batch']} | {plan['lr']:g} | "
-            f"{plan['seed']} | {n['examples']:,} | {n['seconds'] / 60:.0f} | {n['loss_first']:.4f}, {n['loss_last']:.4f} | "
-            f"{n['world']} | {n['web']} |"
+            f"{plan['seed']} | {n['examples']:,} | {n['seconds'] / 60:.0f} | "
+            f"{n['loss_first']:.4f}, {n['loss_last']:.4f} | {n['world']} | {n['web']} |"
         )
     kinds = sorted({f"{n['hardware']}, torch {n['torch']}" for n in notes.values()})
     plans = {k: {**n["plan"]} for k, n in notes.items()}
