@@ -19,7 +19,7 @@ from gift_lib.speed import lean
 
 #: Where nothing is drawn and nothing is trained, no run needs these.
 NOT_NEEDED = (
-    "diffusers", "transformers", "timm", "scipy", "sklearn", "pandas", "matplotlib", "IPython", "ipywidgets",
+    "diffusers", "transformers", "timm", "scipy", "sklearn", "pandas", "matplotlib", "seaborn", "IPython", "ipywidgets",
     "torch._dynamo", "torch._inductor", "sympy", "datasets", "accelerate", "peft",
 )  # fmt: skip
 
