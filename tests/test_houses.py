@@ -1,6 +1,7 @@
 """The houses of the library: who may import whom, and how large they may grow."""
 
 import ast
+import re
 import subprocess
 import sys
 from functools import cache
@@ -79,6 +80,23 @@ def test_no_import_of_whole_modules_runs_in_a_circle():
     done: set[str] = set()
     for name in tops:
         visit(name, ())
+
+
+def test_pages_and_commands_import_what_draws_only_where_something_is_drawn():
+    """Seaborn and pyplot take as long to load as all else: who prints a table does not wait for them."""
+    sources = {n: p.read_text(encoding="utf-8") for n, p in modules().items()}
+    drawing = {n for n, s in sources.items() if re.search(r"^import (seaborn|matplotlib\.pyplot)\b", s, re.MULTILINE)}
+    assert {"gift_lib.book.plots", "gift_lib.book.theme"} <= drawing, "it would be found"
+    reached, waiting = (
+        set(),
+        ["gift_lib.book.pages", "gift_lib.book.__main__", "gift_lib.book.row", "gift_lib.book.claims"],
+    )
+    while waiting:
+        reached.add(name := waiting.pop())
+        waiting += [n for n in _at_top(sources[name]) - reached if n != "gift_lib"]
+    assert not reached & drawing and not any(
+        "seaborn" in sources[n] for n in sources if not n.startswith("gift_lib.book.")
+    )
 
 
 def _at_top(source: str) -> set[str]:

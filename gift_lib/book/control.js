@@ -129,9 +129,23 @@
     show();
   };
 
+  // Claims of the chosen verdicts and part.
+  const claims = (box) => {
+    const boxes = [...box.querySelectorAll("input[data-verdict]")];
+    const part = box.querySelector("select"), rows = [...box.querySelectorAll("li")];
+    const show = () => {
+      const verdicts = boxes.filter((b) => b.checked).map((b) => b.dataset.verdict);
+      const wanted = (r) => part.selectedIndex === 0 || r.dataset.part === part.value;
+      for (const r of rows) r.hidden = !(verdicts.includes(r.dataset.verdict) && wanted(r));
+      box.querySelector("output").textContent = `${rows.filter((r) => !r.hidden).length} of ${rows.length} claims`;
+    };
+    [...boxes, part].forEach((c) => c.addEventListener("change", show));
+    show();
+  };
+
   for (const box of document.querySelectorAll(".gift-control:not([data-ready])")) {
     box.dataset.ready = "";
     box.querySelector(".gift-controls").hidden = false;
-    ({ frames, explorer })[box.dataset.kind](box);
+    ({ frames, explorer, claims })[box.dataset.kind](box);
   }
 })();

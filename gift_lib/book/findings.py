@@ -155,19 +155,7 @@ def scores(runs: Mapping[str, Mapping]) -> pd.DataFrame:
     return pd.DataFrame({k: {m: v[m] for m in paper.METRICS} for k, v in rows.items()}).T.astype(float).round(1)
 
 
-def verdicts(judged: Sequence[Judged]) -> str:
-    """Claims as a Markdown list by part: verdict, statement, where it stands, and what the verdict hangs on."""
-    lines, part = [], ""
-    for j in judged:
-        if j.claim.part != part:
-            part = j.claim.part
-            lines.append(f"\n**{part}**\n")
-        late = ", *written after its records*" if j.claim.after_records else ""
-        lines.append(f"- **{j.verdict}**{late}: {j.claim.text} *({j.claim.where})*<br><small>{_reason(j)}</small>")
-    return "\n".join(lines).strip()
-
-
-def _reason(j: Judged) -> str:
+def reason(j: Judged) -> str:
     """The weakest comparison with its effect and the published one, or the commands that are missing."""
     o = j.deciding
     if o.effect is None:
@@ -178,9 +166,6 @@ def _reason(j: Judged) -> str:
     first = f"Weakest of {len(j.outcomes)} comparisons: " if len(j.outcomes) > 1 else ""
     wider = f" (± {o.corrected.half_width:.1f} when corrected for all comparisons)" if o.hangs_on_correction else ""
     return f"{first}{o.comparison}? Ours {o.effect.mean:{form}}{half}{wider} over {o.effect.n} seeds{beside}."
-
-
-# The box that opens a page of results: what came out, how sure we are, and what it contradicts.
 
 
 def opening(frame: pd.DataFrame, sweep: str, scale: str = "mini") -> str:
@@ -276,4 +261,4 @@ def quotation(came: str, sure: str, against: str) -> str:
 
 def listed(parts: Sequence[str]) -> str:
     """Parts as English lists them."""
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+    return "".join(parts) if len(parts) < 2 else f"{', '.join(parts[:-1])} and {parts[-1]}"

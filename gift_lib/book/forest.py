@@ -1,4 +1,4 @@
-"""All ablations at one glance: every setting's difference to the default, in the three metrics."""
+"""Ablations at one glance: every setting's difference to the default, in the three metrics."""
 
 import textwrap
 
@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from gift_lib.book import tables
 from gift_lib.book.findings import ALPHA
-from gift_lib.book.theme import grid, themed
+from gift_lib.book.theme import WIDTH, Drawing, style
 from gift_lib.runs import sweeps
 from gift_lib.runs.published import METRICS
 
@@ -26,20 +26,21 @@ def page_of(sweep: str) -> str:
     return f"ablation_{sweep.split('-', 1)[1].replace('-', '_')}.ipynb"
 
 
-def rows(frame: pd.DataFrame, scale: str = "mini") -> pd.DataFrame:
+def rows(frame: pd.DataFrame, scale: str = "mini", only: str = "") -> pd.DataFrame:
     """A row per sweep, setting and metric: Δ to the sweep's default in points, its half-width, p, and the published Δ.
 
-    p is corrected by Holm within its sweep and metric. Neither a default nor a setting without records has a row.
+    p is corrected by Holm within its sweep and metric. The default has no row, nor has a setting without records, but
+    where `only` one sweep is asked for, and each of its settings has its place.
     """
     found = []
-    for name in sweeps.names(scale):
+    for name in [only] if only else [n for n in sweeps.names(scale) if n not in ELSEWHERE]:
         sweep = sweeps.load(name, scale)
-        default = tables.default_variant(sweep)
-        if default and name not in ELSEWHERE:
+        if default := tables.default_variant(sweep):
             table = tables.ablation(frame, name, scale)
             found += [_row(sweep, v, m, table[m], default) for v in table.index.drop(default) for m in METRICS]
     columns = ["sweep", "title", "default", "setting", "metric", "Δ", "±", "p", "published"]
-    return pd.DataFrame(found, columns=columns).dropna(subset="Δ").reset_index(drop=True)
+    table = pd.DataFrame(found, columns=columns).assign(head=lambda t: t["title"].str.split(",").str[0])
+    return table.assign(head="against " + table["default"]) if only else table.dropna(subset="Δ", ignore_index=True)
 
 
 def _row(sweep: sweeps.Sweep, setting: str, metric: str, block: pd.DataFrame, default: str) -> list:
@@ -55,12 +56,14 @@ def verdict(row: pd.Series) -> str:
     return ABOVE if row["Δ"] > 0 else BELOW
 
 
-@themed
-def draw(table: pd.DataFrame, *, ax: Axes | None = None) -> Figure:
-    """The forest: a line per setting under its ablation's title, a panel per metric, published values as diamonds."""
+@style()
+def draw(table: pd.DataFrame) -> Figure:
+    """The forest: a line per setting under its ablation's head, a panel per metric, published values as diamonds."""
     places, labels = _places(table)
-    figure, axes = grid(ax, 1, len(METRICS), 0.2 * (max(places.values(), default=0) + 1) + 1.2, sharey=True)
-    for panel, metric in zip(axes[0], METRICS, strict=True):
+    row = 0.26 if table["sweep"].nunique() == 1 else 0.2
+    size = (WIDTH, row * (max(places.values(), default=0) + 1) + 1.2)
+    axes = Drawing(figsize=size, layout="constrained").subplots(1, len(METRICS), sharey=True)
+    for panel, metric in zip(axes, METRICS, strict=True):
         panel.axvline(0, color="#8a8a8a", linewidth=1)
         for _, row in table[table["metric"] == metric].iterrows():
             _mark(panel, places[row["sweep"], row["setting"]], row)
@@ -69,10 +72,11 @@ def draw(table: pd.DataFrame, *, ax: Axes | None = None) -> Figure:
         panel.margins(x=0.1)
         panel.grid(axis="x")
         panel.tick_params(axis="y", length=0)
-    axes[0, 0].set_yticks(list(labels), list(labels.values()), fontsize=9)
-    axes[0, 0].set_ylim(max(labels, default=0) + 0.8, -0.8)
-    for tick, name in zip(axes[0, 0].get_yticklabels(), labels.values(), strict=True):
+    axes[0].set_yticks(list(labels), list(labels.values()), fontsize=9)
+    axes[0].set_ylim(max(labels, default=0) + 0.8, -0.8)
+    for tick, name in zip(axes[0].get_yticklabels(), labels.values(), strict=True):
         tick.set_fontweight("normal" if name.startswith(" ") else "bold")
+    figure = axes[0].figure
     figure.supxlabel("points above the default setting", fontsize=10)
     figure.legend(handles=_legend(), loc="outside upper left", ncols=2, handletextpad=0.3, columnspacing=1.0)
     return figure
@@ -81,10 +85,10 @@ def draw(table: pd.DataFrame, *, ax: Axes | None = None) -> Figure:
 def _places(table: pd.DataFrame) -> tuple[dict[tuple[str, str], float], dict[float, str]]:
     """Where each setting stands, and what is written at each height: titles, and below each its settings."""
     places, labels, y = {}, {}, 0.0
-    for (name, title), own in table.groupby(["sweep", "title"], sort=False):
-        written = textwrap.wrap(title.split(",")[0], 24)
-        labels[y + 0.35 * (len(written) - 1)] = "\n".join(written)
-        y += 0.3 + 0.7 * len(written)
+    for (name, head), own in table.groupby(["sweep", "head"], sort=False):
+        written = textwrap.wrap(head, 24)
+        labels[y + 0.4 * (len(written) - 1)] = "\n".join(written)
+        y += 0.3 + 0.8 * len(written)
         for setting in own["setting"].unique():
             places[name, setting] = y
             labels[y] = f"  {setting}"

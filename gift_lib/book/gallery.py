@@ -5,12 +5,14 @@ import textwrap
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import pandas as pd
+import seaborn as sns
 import torch
 from jaxtyping import Float, Int64, UInt8
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from gift_lib.book.theme import SERIES_COLOURS, WIDTH, Drawing, themed
+from gift_lib.book.theme import INSIDE, SERIES_COLOURS, WIDTH, Drawing, framed, style
 from gift_lib.errors import ConfigError
 from gift_lib.tasks import Task
 
@@ -31,7 +33,7 @@ def examples(task: Task, classes: Sequence[int], split: str = "train") -> Pictur
     return part.images.batch(torch.tensor(first))
 
 
-@themed
+@style()
 def contact_sheet(rows: Mapping[str, Sequence[Pictures]], titles: Sequence[str]) -> Figure:
     """One row per task and one block of pictures per title, side by side; small pictures are not smoothed."""
     if any(len(blocks) != len(titles) for blocks in rows.values()):
@@ -62,51 +64,50 @@ def _strip(pictures: Pictures, gap: int = 2) -> np.ndarray:
     return strip
 
 
-@themed
+@style()
 def bars(series: Mapping[str, Mapping[str, float]], unit: str = "%") -> Figure:
     """Values by name as horizontal bars, the first series wide and filled, the others as marks across it."""
     (main, values), *others = series.items()
-    names = list(values.keys())
-    figure = Drawing(figsize=(WIDTH, 0.3 * len(names) + 1.0), layout="constrained")
+    names, figure = list(values.keys()), Drawing(figsize=(WIDTH, 0.3 * len(values) + 1.0), layout="constrained")
     axis = figure.subplots()
-    places = np.arange(len(names))
-    axis.barh(places, [values[n] for n in names], height=0.6, color=SERIES_COLOURS[0], label=main)
+    axis.barh(names, [values[n] for n in names], height=0.6, color=SERIES_COLOURS[0], label=main)
     for k, (title, marks) in enumerate(others, start=1):
-        axis.plot([marks[n] for n in names], places, "Do^s"[(k - 1) % 4], color=SERIES_COLOURS[k], label=title)
-    for place, name in zip(places, names, strict=True):
-        end = max(one[name] for one in series.values())
-        axis.annotate(f"{values[name]:.0f}", (end, place), (6, 0), textcoords="offset points", va="center")
-    axis.set_yticks(places, names)
+        look = {"color": SERIES_COLOURS[k], "markeredgecolor": "white", "markersize": 7}
+        axis.plot([marks[n] for n in names], names, "Do^s"[(k - 1) % 4], label=title, **look)
+    long = 0.1 * max(values[n] for n in names)
+    for name in names:  # within the bar at its foot, where no mark of another series reads as its own
+        at = 0 if values[name] > long else max(one[name] for one in series.values())
+        label = {"xytext": (4, 0), "textcoords": "offset points", "va": "center_baseline", "fontsize": 9}
+        axis.annotate(f"{values[name]:.0f}", (at, name), color=SERIES_COLOURS[0] if at else "white", **label)
     axis.invert_yaxis()
     axis.set_xlabel(unit)
     axis.grid(axis="x")
+    axis.set_axisbelow(True)
     figure.legend(loc="outside upper center", ncols=len(series))
     return figure
 
 
-@themed
+@style()
 def own_and_other(similarities: Mapping[str, Float[Tensor, "n p"]], own: Int64[Tensor, " n"]) -> Figure:
-    """How alike pictures are to their own prompts, filled, and to the others, a line: one panel per set.
+    """How alike pictures are to their own prompts and to the others, as densities: one panel per set.
 
     `similarities` is {set: pictures by prompts}; `own` is the column of each picture's own prompt.
     """
-    figure = Drawing(figsize=(WIDTH, 1.1 * len(similarities) + 1.0), layout="constrained")
-    panels = figure.subplots(len(similarities), 1, sharex=True, squeeze=False)[:, 0]
-    every = torch.cat([s.flatten() for s in similarities.values()])
-    bins = np.linspace(float(every.min()), float(every.max()), 41)
-    for panel, (name, found) in zip(panels, similarities.items(), strict=True):
-        mine = torch.nn.functional.one_hot(own, found.shape[1]).bool()
-        look = {"bins": bins, "density": True}
-        panel.hist(found[~mine].numpy(), histtype="step", color=SERIES_COLOURS[5], label="other prompts", **look)
-        panel.hist(found[mine].numpy(), color=SERIES_COLOURS[1], label="own prompt", **look)
-        panel.set_title(name)
-        panel.set_yticks([])
-    panels[-1].set_xlabel("cosine similarity of picture and prompt")
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
-    return figure
+    frames = []
+    for name, found in similarities.items():
+        mine = torch.nn.functional.one_hot(own, found.shape[1]).bool().flatten().numpy()
+        kind = np.where(mine, "own prompt", "other prompts")
+        frames.append(pd.DataFrame({"set": name, "pair": kind, "cosine": found.flatten().numpy()}))
+    panels = sns.displot(
+        pd.concat(frames, ignore_index=True), x="cosine", row="set", hue="pair", bins=40, stat="density",
+        element="step", common_norm=False, facet_kws=INSIDE | {"sharey": False},
+        palette={"other prompts": SERIES_COLOURS[5], "own prompt": SERIES_COLOURS[1]},
+    ).set_titles("{row_name}").set(yticks=[], ylabel="")  # fmt: skip
+    panels.set_xlabels("cosine similarity of picture and prompt")
+    return framed(panels, 1.1 * len(similarities) + 1.0)
 
 
-@themed
+@style()
 def landscape(groups: Mapping[str, Mapping[str, Float[Tensor, "n d"]]]) -> Figure:
     """Embeddings, {group: {set: points}}: a panel per group, a marker per set.
 
@@ -114,19 +115,21 @@ def landscape(groups: Mapping[str, Mapping[str, Float[Tensor, "n d"]]]) -> Figur
     """
     first = torch.cat([next(iter(sets.values())) for sets in groups.values()])
     plane = torch.linalg.svd(first - first.mean(dim=0), full_matrices=False)[2][:2].T
-    figure = Drawing(figsize=(WIDTH, WIDTH / len(groups) + 0.7), layout="constrained")
-    panels = figure.subplots(1, len(groups), sharex=True, sharey=True, squeeze=False)[0]
-    for panel, (title, sets) in zip(panels, groups.items(), strict=True):
-        for k, (name, points) in enumerate(sets.items()):
-            at = ((points - first.mean(dim=0)) @ plane).numpy()
-            panel.plot(*at.T, "oD^s"[k % 4], color=SERIES_COLOURS[k], markersize=4, alpha=0.8, label=name)
-        panel.set(title=title, xticks=[], yticks=[], aspect="equal")
-        panel.spines[:].set_visible(True)
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(sets))
-    return figure
+    rows = [
+        pd.DataFrame(((points - first.mean(dim=0)) @ plane).numpy(), columns=["x", "y"]).assign(group=group, set=name)
+        for group, sets in groups.items() for name, points in sets.items()
+    ]  # fmt: skip
+    frame = pd.concat(rows, ignore_index=True)
+    names = list(dict.fromkeys(frame["set"]))
+    panels = sns.relplot(
+        frame, x="x", y="y", col="group", hue="set", style="set", s=22, alpha=0.8, facet_kws=INSIDE,
+        palette=dict(zip(names, SERIES_COLOURS, strict=False)), markers=dict(zip(names, "oD^s", strict=False)),
+    ).set_titles("{col_name}").set(xticks=[], yticks=[], xlabel="", ylabel="", aspect="equal")  # fmt: skip
+    panels.despine(left=True, bottom=True)
+    return framed(panels, WIDTH / len(groups) + 0.7)
 
 
-@themed
+@style()
 def matrices(
     named: Mapping[str, Float[Tensor, "n n"]], pictures: Pictures, prompts: Sequence[str], what: str
 ) -> Figure:  # fmt: skip

@@ -12,10 +12,9 @@ from IPython.display import Code, Markdown
 from matplotlib.figure import Figure
 
 from gift_lib import results
-from gift_lib.book import findings, plots, tables
+from gift_lib.book import findings, tables
 from gift_lib.book.openings import OPENINGS
 from gift_lib.runs import batch, sweeps
-from gift_lib.runs.published import METRICS
 from gift_lib.runs.repository import book_folder, records_folders
 
 
@@ -54,12 +53,12 @@ def _two(table: pd.DataFrame, frame: pd.DataFrame, sweep: sweeps.Sweep) -> list[
     """Levels, then differences with their tests (one table of both is wider than a screen), then the records' age."""
     shown = tables.marked(tables.pretty(table), frame, sweep)
     parts = [part.rename(columns={"published": "paper"}, level=1) for part in tables.halves(shown)]
-    return [*(_typeset(tables.markdown(part)) for part in parts), *filter(None, [tables.age(frame, sweep)])]
+    return [*(typeset(tables.markdown(part)) for part in parts), *filter(None, [tables.age(frame, sweep)])]
 
 
-def _typeset(text: str) -> str:
+def typeset(text: str) -> str:
     """Numbers with a true minus, and not torn from their intervals."""
-    return re.sub(r"(?<=[ (])-(?=\d)", "\u2212", text).replace(" ± ", "\u00a0±\u00a0")
+    return re.sub(r"(?<=[ (>])-(?=\d)", "\u2212", text).replace(" ± ", "\u00a0±\u00a0")
 
 
 def table(order: str, scale: str = "mini") -> Markdown:
@@ -79,6 +78,21 @@ def per_task(sweep: str, metric: str, scale: str = "mini") -> Markdown:
     return Markdown(tables.markdown(shown))
 
 
+def tiles(sweep: str, metric: str, scale: str = "mini") -> Figure | Markdown:
+    """`per_task` as tiles: points above the untouched model, the best row first."""
+    from gift_lib.book import tiles
+
+    frame = records()
+    found = tables.gains(frame, sweeps.load(sweep, scale), metric)
+    return tiles.gains(found, metric) if found.notna().any(axis=None) else _missing(frame, sweep, scale)
+
+
+def folded(title: str, *texts: str | Markdown) -> Markdown:
+    """Markdown below a title that unfolds it."""
+    said = "\n\n".join(typeset(t.data if isinstance(t, Markdown) else t) for t in texts)
+    return Markdown(f"<details><summary>{title}</summary>\n\n{said}\n\n</details>")
+
+
 def per_task_difference(sweep: str, a: str, b: str, metric: str, scale: str = "mini") -> Markdown:
     """Two rows of a sweep task by task, and in how many tasks they clearly differ."""
     frame = records()
@@ -86,14 +100,14 @@ def per_task_difference(sweep: str, a: str, b: str, metric: str, scale: str = "m
     if not len(found):
         return Markdown(tables.status(frame, sweep, scale))
     shown = tables.pretty_difference(found).rename_axis(f"{metric} (%)")
-    return Markdown(_typeset(f"{tables.markdown(shown)}\n\n{findings.tasks(found, metric)}"))
+    return Markdown(typeset(f"{tables.markdown(shown)}\n\n{findings.tasks(found, metric)}"))
 
 
 def ranking(order: str, scale: str = "mini") -> Markdown:
     """Where the order of methods differs from the paper's, in words."""
     frame = records()
     said = _aged(findings.ranking(frame, order, scale), frame, tables.main_sweep(frame, order, scale))
-    return Markdown(_typeset(said) or tables.status(frame, tables.MAIN[order], scale))
+    return Markdown(typeset(said) or tables.status(frame, tables.MAIN[order], scale))
 
 
 def finding(sweep: str, scale: str = "mini") -> Markdown:
@@ -108,14 +122,14 @@ def finding_of_table(order: str, scale: str = "mini") -> Markdown:
 
 def _box(said: str, sweep: str, scale: str) -> Markdown:
     missing = "No claim can be judged yet." if sweep == "claims" else tables.status(records(), sweep, scale)
-    return Markdown(_typeset(said) if said else f"> {missing}")
+    return Markdown(typeset(said) if said else f"> {missing}")
 
 
 def meaning(sweep: str, scale: str = "mini") -> Markdown:
     """What a sweep's settings change, in words."""
     frame = records()
     said = _aged(findings.differences(frame, sweep, scale), frame, sweeps.load(sweep, scale))
-    return Markdown(_typeset(said) or tables.status(frame, sweep, scale))
+    return Markdown(typeset(said) or tables.status(frame, sweep, scale))
 
 
 def readings(sweep: str, scale: str = "mini") -> Markdown:
@@ -137,41 +151,46 @@ def pairs(sweep: str, *of: tuple[str, str], scale: str = "mini") -> Markdown:
     table = tables.pairs(frame, sweeps.load(sweep, scale), of)
     if not table.any(axis=None):
         return _missing(frame, sweep, scale)
-    return Markdown(_typeset(f"{tables.markdown(table)}\n\n{findings.within(frame, sweep, of, scale)}"))
+    return Markdown(typeset(f"{tables.markdown(table)}\n\n{findings.within(frame, sweep, of, scale)}"))
 
 
 def matrix(sweep: str, variant: str, scale: str = "mini") -> Figure | Markdown:
     """The mean accuracy matrix of a row of a sweep."""
+    from gift_lib.book import plots  # what draws is imported where something is drawn
+
     frame = records()
     found = tables.by_variant(frame, sweeps.load(sweep, scale))[variant]
     return plots.heatmap(plots.mean_record(list(found.values()))) if found else _missing(frame, sweep, scale)
 
 
 def points(sweep: str, scale: str = "mini") -> Figure | Markdown:
-    """A sweep's means with intervals, published values in panels beside them."""
+    """A sweep's differences to its default setting, the published ones beside them; without a default, its means."""
+    from gift_lib.book import forest, plots
+
     frame, loaded = records(), sweeps.load(sweep, scale)
-    numbers = tables.estimates(frame, loaded)
-    if not any(v for row in numbers.values() for v in row.values()):
+    numbers = tables.long(frame, loaded)
+    if numbers["value"].isna().all():
         return _missing(frame, sweep, scale)
-    printed = tables.published_of(loaded)
-    return plots.points(numbers, paper=printed if len(printed) > 1 else None, default=tables.default_variant(loaded))
+    return forest.draw(forest.rows(frame, scale, sweep)) if tables.default_variant(loaded) else plots.points(numbers)
 
 
 def curve(sweep: str, setting: str, xlabel: str, scale: str = "mini") -> Figure | Markdown:
-    """Each metric over the one setting, a number, in which a sweep's variants differ."""
-    frame = records()
-    loaded = sweeps.load(sweep, scale)
-    count = {c.variant: float(getattr(c.experiment, setting)) for c in loaded.cells}
-    numbers = {count[v]: row for v, row in tables.estimates(frame, loaded).items()}
-    series = {m: {x: row[m] for x, row in numbers.items() if row[m]} for m in METRICS}
-    if not any(series.values()):
+    """Each metric over the one setting, a number, in which a sweep's variants differ: means, and bands over seeds."""
+    from gift_lib.book import plots
+
+    frame, loaded = records(), sweeps.load(sweep, scale)
+    at = {c.variant: float(getattr(c.experiment, setting)) for c in loaded.cells}
+    numbers = tables.long(frame, loaded).dropna().sort_values("setting", key=lambda s: s.map(at), kind="stable")
+    if numbers.empty:
         return _missing(frame, sweep, scale)
-    shown = {m: (list(points), list(points.values())) for m, points in series.items() if points}
-    return plots.lines(shown, xlabel=xlabel, ylabel="accuracy (%)", log=True)
+    series = {m: (own["setting"].map(at), own["value"]) for m, own in numbers.groupby("metric", sort=False)}
+    return plots.lines(series, xlabel=xlabel, ylabel="accuracy (%)", log=True)
 
 
 def transfer_last(order: str, scale: str = "mini") -> Figure | Markdown:
     """Transfer against Last for every method of Table 1 or 2 that has records."""
+    from gift_lib.book import plots
+
     frame = records()
     sweep = tables.main_sweep(frame, order, scale)
     title = {c.variant: c.experiment.method for c in sweep.cells}

@@ -169,6 +169,15 @@ def estimates(frame: pd.DataFrame, sweep: Sweep, names: Iterable[str] = METRICS)
     return {v: {m: estimate(values(rs, m)) for m in names} for v, rs in found.items()}
 
 
+def long(frame: pd.DataFrame, sweep: Sweep, names: Iterable[str] = METRICS) -> pd.DataFrame:
+    """A row per setting, metric and seed, what seaborn takes; a setting without records has one, without a value."""
+    rows = [
+        (v, m, value)
+        for v, rs in by_variant(frame, sweep).items() for m in names for value in values(rs, m).values() or [np.nan]
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=["setting", "metric", "value"])
+
+
 # Tables -------------------------------------------------------------------------------------------
 
 
@@ -307,6 +316,20 @@ def per_task(frame: pd.DataFrame, sweep: Sweep, metric: str = "Last") -> pd.Data
     if table.shape[1]:
         table["mean"] = table.mean(axis=1)
     return table
+
+
+def gains(frame: pd.DataFrame, sweep: Sweep, metric: str = "Last") -> pd.DataFrame:
+    """`per_task` less the accuracy of the untouched model on each task, the largest mean first, what is missing last.
+
+    Variants that train nothing have no row.
+    """
+    found = {v: [r["result"] for r in rs.values()] for v, rs in by_variant(frame, sweep).items()}
+    trained = [c.variant for c in sweep.cells if c.experiment.method not in _NO_SEED]
+    zero = {v: [dict(zip(r["tasks"], r["zero_shot"], strict=True)) for r in found[v]] for v in trained}
+    untouched = pd.DataFrame({v: pd.DataFrame(rows).mean() for v, rows in zero.items()}).T
+    table = per_task(frame, sweep, metric).loc[list(zero)].drop(columns="mean", errors="ignore")
+    table -= untouched.reindex_like(table)
+    return table.assign(mean=table.mean(axis=1)).sort_values("mean", ascending=False, kind="stable")
 
 
 def _check_per_task(metric: str) -> None:

@@ -18,6 +18,8 @@ SWEEP = "own-why"
 METRICS = (*paper.METRICS, "Learned", "Forgetting")
 #: What becomes of a reversed pair when one of its methods is changed.
 FATES = ("as published", "undecided", "still reversed")
+#: Reversed pairs, and for each by change its fate and the difference under it.
+Fates = list[tuple[Pair, dict[str, tuple[str, Estimate]]]]
 
 
 def changes(sweep: Sweep) -> dict[str, str]:
@@ -93,7 +95,7 @@ def reversed_pairs(frame: pd.DataFrame, scale: str = "mini") -> list[Pair]:
     return [p for m in paper.METRICS for p in findings.pairs(frame, "I", m, scale) if p.verdict == "reversed"]
 
 
-def fates(frame: pd.DataFrame, scale: str = "mini") -> list[tuple[Pair, dict[str, tuple[str, Estimate]]]]:
+def fates(frame: pd.DataFrame, scale: str = "mini") -> Fates:
     """Each reversed pair with, by change to one of its two methods, its fate and the difference under the change.
 
     The difference is published better - published worse over shared seeds. A fate goes by its 95 % interval, without
@@ -113,19 +115,20 @@ def _under(pair: Pair, changed: Mapping[str, str], found: Mapping) -> Iterator[t
                 yield v, (FATES[0] if e.low > 0 else FATES[2] if e.high < 0 else FATES[1], e)
 
 
-def explained(frame: pd.DataFrame, scale: str = "mini") -> list[str]:
-    """What becomes of the reversed pairs, in words: a count, then a list item per pair; empty without any."""
-    found = fates(frame, scale)
-    if not any(under for _, under in found):
-        return []
-    return [summed(found), "\n".join(_item(p, under) for p, under in found)]
-
-
-def summed(found: Sequence[tuple[Pair, Mapping[str, tuple[str, Estimate]]]]) -> str:
-    """The best fate of each reversed pair, counted."""
+def summed(found: Fates) -> str:
+    """The best fate of each reversed pair, counted, and which changes turn most."""
     best = Counter(min((FATES.index(f) for f, _ in under.values()), default=2) for _, under in found)
+    touched = Counter(c for _, under in found for c in under)
+    turned = Counter(c for _, under in found for c, (f, _) in under.items() if f == FATES[0]).most_common(2)
+    most = findings.listed([f"*{c}* ({n} of the {touched[c]} that it touches)" for c, n in turned])
     text = f"Of {len(found)} reversed pairs {best[0]} stand as published under one of the changes, "
-    return text + f"{best[1]} more are undecided under one, and {best[2]} stay reversed under all or have none."
+    text += f"{best[1]} more are undecided under one, and {best[2]} stay reversed under all or have none."
+    return text + (f" Most are turned by {most}." if turned else "")
+
+
+def items(found: Fates) -> str:
+    """Each reversed pair under each change to one of its methods, as a Markdown list."""
+    return "\n".join(_item(p, under) for p, under in found)
 
 
 def _item(p: Pair, under: Mapping[str, tuple[str, Estimate]]) -> str:

@@ -93,7 +93,7 @@ def _live(axes: Mapping[str, Sequence], draw: Callable[..., Frame], start: Seque
 def _page(axes: Mapping[str, Sequence], draw: Callable[..., Frame], start: Sequence) -> str:
     sliders = "".join(_slider(name, values, at) for (name, values), at in zip(axes.items(), start, strict=True))
     frames = "".join(_frame(axes, draw(*point), point, point == start) for point in itertools.product(*axes.values()))
-    return _box("frames", " and ".join(axes), f"{sliders}", f'<div aria-live="polite">{frames}</div>')
+    return box("frames", " and ".join(axes), f"{sliders}", f'<div aria-live="polite">{frames}</div>')
 
 
 def _slider(name: str, values: Sequence, start: Any) -> str:
@@ -109,7 +109,7 @@ def _frame(axes: Mapping[str, Sequence], frame: Frame, point: Sequence, shown: b
     return f'<div data-frame="{key}"{hidden}>{frame.html}<p class="gift-said">{html.escape(frame.text)}</p></div>'
 
 
-def _box(kind: str, name: str, controls: str, content: str) -> str:
+def box(kind: str, name: str, controls: str, content: str) -> str:
     """A group of controls, hidden until the script is there to obey them, above their content."""
     inner = f'<div class="gift-controls" hidden>{controls}</div>{content}'
     key = digest(inner.encode(), 8)
@@ -198,7 +198,7 @@ def _explorer(runs: Sequence[Mapping]) -> str:
     choices = "".join(f"<label>{name} <select data-choice='{name}'></select></label>" for name in CHOICES)
     content = '<div class="gift-shown" aria-live="polite"></div>'
     content += f'<script type="application/json">{data}</script>'
-    return _box("explorer", "accuracy matrices", choices, content)
+    return box("explorer", "accuracy matrices", choices, content)
 
 
 #: What the explorer lets one choose.

@@ -8,11 +8,14 @@ from browser import CELLS, SHOWN, axe, barriers, choose, chromium, frames, resiz
 from fixtures_records import frame, sweep_records
 
 from gift_lib import metrics
-from gift_lib.book import plots, widgets
+from gift_lib.book import claims, plots, verdicts, widgets
 from gift_lib.runs.repository import ROOT
 
 pytestmark = pytest.mark.slow
 
+COUNT = "return document.querySelector('[data-kind=claims] output').textContent"
+
+LOSS = {"Contrastive": 60.0, "Feat. Dist.": 50.0, "Image-only": 60.0, "Text-only": 60.0}
 LEVELS = {"table1": {"GIFT": 60.0, "ZSCL": 35.0}, "table2": {"GIFT": 80.0}}
 GUIDANCE, STEPS = [1.0, 7.5], [3, 5, 10]
 
@@ -39,11 +42,12 @@ def site(tmp_path_factory):
         made_up = {"tasks": ["x", "y"], "R": [[80.0, 60.0], [70.0, 90.0]], "zero_shot": [50.0, 51.0]}
         controls = widgets.control({"guidance": GUIDANCE, "steps": STEPS}, drawn, (7.5, 5))
         explorer = widgets.explorer(frame(records), made_up)
+        forest = verdicts.forest(claims.evaluate(frame(sweep_records("ablation-loss", LOSS.get))))
     live = '<!doctype html><html lang="en"><meta charset="utf-8"><title>a notebook</title>'
     live += widgets.explorer(frame(records), made_up).data
     (folder / "book").mkdir()
     (folder / "book" / "live.html").write_text(live, encoding="utf-8")
-    (folder / "book" / "index.html").write_text(page(controls.data + explorer.data), encoding="utf-8")
+    (folder / "book" / "index.html").write_text(page(controls.data + explorer.data + forest), encoding="utf-8")
     (folder / "favicon.ico").write_bytes(b"")
     with served(folder) as address:
         yield f"{address}/book/index.html"
@@ -134,6 +138,26 @@ def test_a_metric_shows_its_cells_and_its_means(browser):
     choose(browser, cells_of="Forgetting")
     lost = [float(m) for m in browser.execute_script(margins)]
     np.testing.assert_allclose(lost, metrics.forgetting_per_task(R), atol=1.1)
+
+
+def test_claims_are_filtered_by_verdict_and_part(browser):
+    rows = "[...document.querySelectorAll('[data-kind=claims] li')].filter(e => e.offsetHeight)"
+    seen = f"return {rows}.map(e => [e.dataset.verdict, e.dataset.part])"
+    every = browser.execute_script(seen)
+    n = len(claims.load())
+    assert len(every) == n and browser.execute_script(COUNT) == f"{n} of {n} claims"
+    lacking = "[data-kind=claims] input[data-verdict='no records yet']"
+    browser.execute_script("document.querySelector(arguments[0]).click()", lacking)
+    left = [row for row in every if row[0] != "no records yet"]
+    assert browser.execute_script(seen) == left and 0 < len(left) < len(every)
+    part = left[0][1]
+    browser.execute_script(
+        "const s = document.querySelector('[data-kind=claims] select'); s.value = arguments[0];"
+        "s.dispatchEvent(new Event('change'))", part,
+    )  # fmt: skip
+    assert browser.execute_script(seen) == [row for row in left if row[1] == part]
+    browser.execute_script("document.querySelector('[data-kind=claims] li:not([hidden]) summary').click()")
+    assert browser.execute_script("return document.querySelector('[data-kind=claims] [open] table').offsetHeight") > 0
 
 
 def test_the_controls_are_within_reach_of_everybody(browser):

@@ -5,7 +5,7 @@ import pytest
 import yaml
 from fixtures_records import frame, record, sweep_records
 
-from gift_lib.book import claims, findings, tables
+from gift_lib.book import findings, tables
 from gift_lib.intervals import Estimate
 from gift_lib.runs import published, sweeps
 from gift_lib.runs.repository import ROOT
@@ -105,15 +105,6 @@ def test_scores_begin_with_the_untouched_model():
     assert list(table.index) == ["Zero-shot", "GIFT"]
     assert table.loc["Zero-shot"].tolist() == [50.0, 50.0, 50.0]
     assert table.loc["GIFT"].tolist() == [60.0, 60.0, 60.0]
-
-
-def test_claims_are_listed_with_what_they_hang_on_or_what_is_missing():
-    level = {"Contrastive": 60.0, "Feat. Dist.": 50.0, "Image-only": 60.0, "Text-only": 60.0}
-    listed = findings.verdicts(claims.evaluate(frame(sweep_records("ablation-loss", level.get))))
-    assert listed.count("\n- **") + listed.startswith("- **") == len(claims.load())
-    assert "make sweep NAME=table1" in listed
-    (line,) = [x for x in listed.splitlines() if "over 5 seeds" in x and "Feat. Dist." in x]
-    assert "+10.0" in line and "published" in line
 
 
 def test_tasks_that_clearly_differ_are_named():

@@ -51,6 +51,18 @@ def test_the_words_name_the_largest_clear_effect_and_the_page(rows):
     assert "(ablation_ita.ipynb), against *beta=0.25*" in said and "with *beta=1.0*" in said and "beta=0.0" not in said
 
 
+def test_the_forest_of_one_sweep_has_a_place_for_every_setting_and_the_published_values():
+    few = frame(sweep_records("ablation-ita", {"beta=0.25": 60.0, "beta=0.5": 65.0}.get))
+    rows = forest.rows(few, only="ablation-ita")
+    assert set(rows["setting"]) == set(LEVELS) - {"beta=0.25"} and set(rows["head"]) == {"against beta=0.25"}
+    assert set(rows.loc[rows["Δ"].notna(), "setting"]) == {"beta=0.5"}
+    panel = forest.draw(rows).axes[0]
+    labels = [t.get_text().strip() for t in panel.get_yticklabels()]
+    assert labels == ["against beta=0.25", "beta=0.0", "beta=0.5", "beta=1.0"], "a missing one is seen to be missing"
+    assert len([line for line in panel.lines if line.get_marker() == "D"]) == rows["published"].notna().sum() / 3 > 0
+    assert forest.rows(few, only="own-orders").empty, "a sweep without a default"
+
+
 def test_without_records_the_page_says_so():
     empty = forest.rows(frame([]))
     assert "no records yet" in forest.said(empty).lower() or "No ablation has records yet" in forest.said(empty)

@@ -47,6 +47,9 @@ def test_bars_show_every_value_in_the_given_order():
     assert [bar.get_width() for bar in axis.patches] == [30.0, 70.0]
     assert axis.lines[0].get_xdata().tolist() == [20.0, 10.0]
     assert [t.get_text() for t in axis.get_yticklabels()] == ["b", "a"]
+    assert [(t.get_text(), t.xy[0]) for t in axis.texts] == [("30", 0), ("70", 0)], "within its own bar"
+    low = gallery.bars({"ours": {"a": 3.0, "b": 60.0}, "chance": {"a": 8.0, "b": 20.0}}).axes[0].texts[0]
+    assert (low.get_text(), low.xy[0]) == ("3", 8.0), "too short a bar: beyond every mark, in the bar's colour"
 
 
 def test_own_prompts_are_told_from_others():
@@ -56,9 +59,12 @@ def test_own_prompts_are_told_from_others():
     figure = gallery.own_and_other({"drawn": near, "real": 0.5 * near}, own)
     assert [panel.get_title() for panel in figure.axes] == ["drawn", "real"]
     for panel, at in zip(figure.axes, (1.0, 0.5), strict=True):
-        filled = [bar for bar in panel.patches if hasattr(bar, "get_height") and bar.get_height() > 0]
-        (bar,) = filled
-        assert bar.get_x() - 1e-6 <= at <= bar.get_x() + bar.get_width() + 1e-6
+        own_steps, other_steps = sorted(
+            (c.get_paths()[0].vertices for c in panel.collections), key=lambda v: -v[:, 0].max()
+        )
+        x, y = own_steps.T
+        assert x[y > 0].min() - 1e-6 <= at <= x[y > 0].max() + 1e-6
+        assert other_steps[other_steps[:, 1] > 0, 0].max() < at
 
 
 def test_landscape_shows_the_plane_in_which_the_first_sets_vary():
@@ -68,7 +74,7 @@ def test_landscape_shows_the_plane_in_which_the_first_sets_vary():
     figure = gallery.landscape(
         {"a": {"real": flat[:4], "drawn": above[:4]}, "b": {"real": flat[4:], "drawn": above[4:]}}
     )
-    left, right = (np.concatenate([p.lines[k].get_xydata() for p in figure.axes]) for k in (0, 1))
+    left, right = (np.concatenate([p.collections[0].get_offsets()[k : k + 4] for p in figure.axes]) for k in (0, 4))
     assert np.allclose(left, right, atol=1e-5)
     assert np.allclose(np.linalg.norm(left[0] - left[5]), float((flat[0] - flat[5]).norm()), atol=1e-5)
 

@@ -16,9 +16,9 @@ PARTS = {
     "matrix": ("table1", "GIFT"), "points": ("ablation-loss",), "transfer_last": ("I",), "evidence": ("table1",),
     "curve": ("ablation-images", "images_per_task", "images"),
     "per_task_difference": ("ablation-images", "64", "32", "Forgetting"),
-    "readings": ("ablation-loss",), "pairs": ("ablation-images", ("64", "32")),
+    "readings": ("ablation-loss",), "pairs": ("ablation-images", ("64", "32")), "tiles": ("table1", "Avg"),
 }  # fmt: skip
-FIGURES = ("matrix", "points", "transfer_last", "curve")
+FIGURES = ("matrix", "points", "transfer_last", "curve", "tiles")
 
 
 @pytest.fixture
@@ -46,6 +46,18 @@ def test_with_records_it_shows_them(part, some):
     if part == "table":
         assert "20 of 66 runs have records" in shown.data
         assert shown.data.count("\n| ") == 1 + 10 + 1 + 1  # a row per method; then one per difference; their heads
+
+
+def test_a_sweep_without_a_default_shows_its_means(some, monkeypatch):
+    kept = frame(sweep_records("own-orders", lambda v: 60.0))
+    monkeypatch.setattr(pages, "records", lambda folder=None: kept)
+    assert [a.get_xlabel() for a in pages.points("own-orders").axes] == ["Transfer (%)", "Avg (%)", "Last (%)"]
+
+
+def test_folded_text_keeps_its_table_and_its_minus_signs():
+    shown = pages.folded("All numbers", Markdown("| a |\n|---|\n| -1.0 |"), "then -2").data
+    assert shown.startswith("<details><summary>All numbers</summary>\n\n| a |") and shown.endswith("\n\n</details>")
+    assert "| \u22121.0 |\n\nthen \u22122" in shown
 
 
 def test_source_is_the_function_as_it_stands():

@@ -1,18 +1,22 @@
 """Figures hold the numbers they were given, in shapes and colours that tell the regions and methods apart."""
 
+import re
+
 import numpy as np
+import pandas as pd
 import pytest
 import torch
-from matplotlib.colors import to_rgb
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Rectangle
 from matplotlib.text import Text
 
-from gift_lib import metrics
+from gift_lib import intervals, metrics
 from gift_lib.book import plots, theme
 from gift_lib.errors import ConfigError, DataError
 from gift_lib.intervals import Estimate
 from gift_lib.runs.published import TITLES
+from gift_lib.runs.repository import ROOT
 
 TASKS = ["silhouettes", "digits", "flowers"]
 
@@ -32,19 +36,21 @@ def record(method="gift", seed=0, tasks=TASKS):
     }
 
 
-@pytest.mark.parametrize("name", [r"$\frac{1$", "$_$", "a_b^c", "100 % <b>", "`x`|y", "two\nlines", r"\undefined"])
-def test_names_are_drawn_as_they_are(name):
-    """No task's or series' name is read as TeX; a figure is drawn and holds the name."""
+NAMES = [r"$\frac{1$", "$_$", "a_b^c", "100 % <b>", "`x`|y", "two\nlines", r"\undefined"]
+
+
+def test_names_are_drawn_as_they_are():
+    """No task's or series' name is read as TeX; a figure is drawn and holds the names."""
+    numbers = dict.fromkeys(NAMES, ([1, 2], [3.0, 4.0]))
     figures = [
-        plots.heatmap(record(tasks=[name, "digits"])), plots.curves([record(tasks=[name, "digits"])]),
-        plots.losses(record(tasks=[name, "digits"])), plots.lines({name: ([1, 2], [3.0, 4.0])}, xlabel=name),
-        plots.points(estimates(name, "b")), plots.transfer_last(estimates(name, "gift")),
-        plots.pictures(torch.zeros(1, 3, 8, 8, dtype=torch.uint8), [name]), plots.beside({name: {name: ([1], [2.0])}}),
+        plots.heatmap(record(tasks=NAMES)), plots.curves([record(tasks=NAMES)]), plots.losses(record(tasks=NAMES)),
+        plots.points(values(*NAMES)), plots.transfer_last(estimates(*NAMES)),
+        plots.beside(dict.fromkeys(NAMES, numbers)), plots.pictures(torch.zeros(7, 3, 8, 8, dtype=torch.uint8), NAMES),
     ]  # fmt: skip
     for figure in figures:
         assert figure._repr_png_().startswith(b"\x89PNG")
         texts = [t.get_text() for t in figure.findobj(Text)]
-        assert any(name.split("\n")[0] in t for t in texts)
+        assert all(any(name.split("\n")[0] in t for t in texts) for name in NAMES)
 
 
 def estimates(*methods):
@@ -54,68 +60,62 @@ def estimates(*methods):
     }
 
 
+def values(*settings, seeds=3, names=("Transfer", "Last")):
+    """A frame like `tables.long`: setting k has 60 + k - 1, ... in the mean 60 + k."""
+    rows = [
+        (s, m, 60.0 + k + d)
+        for k, s in enumerate(settings)
+        for m in names
+        for d in range(-(seeds // 2), seeds // 2 + 1)
+    ]
+    return pd.DataFrame(rows, columns=["setting", "metric", "value"])
+
+
 PARTS = {"before": {"products": 40.0, "norms": 10.0}, "now": {"products": 20.0, "norms": 30.0}}
 PLOTS = {
-    "heatmap": lambda **o: plots.heatmap(record(), **o),
-    "curves": lambda **o: plots.curves([record("gift"), record("finetune"), record("gift", 1)], **o),
-    "losses": lambda **o: plots.losses(record(), **o),
-    "transfer_last": lambda **o: plots.transfer_last(estimates("gift", "zscl", "my-own"), zero_shot=62.0, **o),
-    "points": lambda **o: plots.points(estimates("a", "b"), paper={"a": {"Last": 80.0}}, default="a", **o),
-    "beside": lambda **o: plots.beside({t: {"a": ([1, 2], [3.0, 4.0]), "b": ([1, 2], [1.0, 2.0])} for t in "xy"}, **o),
-    "lines": lambda **o: plots.lines({"gift": ([1, 2], [3.0, 4.0]), "other": ([1, 2], [1.0, 2.0])}, log=True, **o),
-    "stacked": lambda **o: plots.stacked(PARTS, xlabel="ms", **o),
-    "pictures": lambda **o: plots.pictures(torch.zeros(5, 3, 8, 8, dtype=torch.uint8), ["a prompt"] * 5, **o),
+    "heatmap": lambda: plots.heatmap(record()),
+    "curves": lambda: plots.curves([record("gift"), record("finetune"), record("gift", 1)]),
+    "losses": lambda: plots.losses(record()),
+    "transfer_last": lambda: plots.transfer_last(estimates("gift", "zscl", "my-own")),
+    "points": lambda: plots.points(values("a", "b"), default="a"),
+    "beside": lambda: plots.beside({t: {"a": ([1, 2], [3.0, 4.0]), "b": ([1, 2], [1.0, 2.0])} for t in "xy"}),
+    "lines": lambda: plots.lines({"gift": ([1, 2], [3.0, 4.0]), "other": ([1, 2], [1.0, 2.0])}, log=True),
+    "stacked": lambda: plots.stacked(PARTS, xlabel="ms"),
+    "pictures": lambda: plots.pictures(torch.zeros(5, 3, 8, 8, dtype=torch.uint8), ["a prompt"] * 5),
 }
 
 
-@pytest.mark.parametrize(("name", "chosen"), [*((n, "both") for n in PLOTS), ("lines", "light"), ("lines", "dark")])
-def test_every_plot_draws_in_every_theme_and_fits_a_phone(name, chosen):
-    figure = PLOTS[name](theme=chosen)
-    assert isinstance(figure, Figure) and figure.get_figwidth() <= theme.WIDTH
+@pytest.mark.parametrize("name", PLOTS)
+def test_every_plot_fits_a_phone_and_stays_out_of_pyplots_hands(name):
+    import matplotlib.pyplot as plt
+
+    figure = PLOTS[name]()
+    assert isinstance(figure, Figure) and figure.get_figwidth() <= theme.WIDTH and plt.get_fignums() == []
     assert figure._repr_png_().startswith(b"\x89PNG")
     texts = [t for t in figure.findobj(lambda o: hasattr(o, "get_fontsize")) if t.get_text()]
     assert texts and min(t.get_fontsize() for t in texts) >= 9
-
-
-@pytest.mark.parametrize("name", PLOTS)
-def test_every_plot_draws_into_a_given_axis(name):
-    figure = Figure(layout="constrained")
-    left, right = figure.subplots(1, 2)
-    assert PLOTS[name](ax=right) is figure
-    assert left in figure.axes and not left.has_data()
-    assert len(figure.axes) >= 2
-    figure.draw_without_rendering()
-
-
-def test_a_loose_axis_cannot_hold_panels():
-    axis = Figure().add_axes([0, 0, 1, 1])
-    with pytest.raises(ConfigError, match="outside a grid"):
-        plots.curves([record()], ax=axis)
 
 
 def test_style_does_not_leak():
     import matplotlib as mpl
 
     before = mpl.rcParams["text.color"], mpl.rcParams["font.size"]
-    plots.heatmap(record(), theme="dark")
+    plots.heatmap(record())
     assert (mpl.rcParams["text.color"], mpl.rcParams["font.size"]) == before
-    with pytest.raises(ConfigError, match="'dark'"):
-        plots.heatmap(record(), theme="darkk")
 
 
 def test_heatmap_tells_the_regions_apart_by_shape_and_shows_every_number():
     r, n = record(), len(TASKS)
     ax = plots.heatmap(r).axes[0]
     discs = [p for p in ax.patches if isinstance(p, Circle)]
-    frames = [p for p in ax.patches if isinstance(p, Rectangle) and not p.get_fill()]
-    squares = [p for p in ax.patches if isinstance(p, Rectangle) and p.get_fill()]
+    squares = [p for p in ax.patches if isinstance(p, Rectangle)]
+    frames = [p for p in squares if to_hex(p.get_edgecolor()) == "#d55e00"]
     assert len(discs) == n + n * (n - 1) // 2 and len(squares) == n * (n + 1) // 2 and len(frames) == n
     shown = {(round(t.get_position()[0]), round(t.get_position()[1])): t.get_text() for t in ax.texts}
     for i, row in enumerate([r["result"]["zero_shot"], *r["result"]["R"]]):
         for j, value in enumerate(row):
             assert shown[j, i - 1] == f"{value:.0f}"
     assert ax.get_yticklabels()[0].get_text() == "zero-shot"
-    assert len(plots.heatmap(r, numbers=False).axes[0].texts) == 0
 
 
 def test_text_in_cells_has_contrast():
@@ -136,16 +136,21 @@ def test_luminance_of_known_colours():
 
 
 def test_ink_is_readable_on_both_pages():
-    """Text of the figure that serves both pages: WCAG's 4.5 on white; on the dark page as near as one grey can come."""
-    ink = to_rgb(theme.THEMES["both"]["ink"])
-    assert contrast(ink, (1, 1, 1)) >= 4.5 and contrast(ink, to_rgb(theme.THEMES["dark"]["paper"])) >= 3.5
-    for name in ("light", "dark"):
-        assert contrast(to_rgb(theme.THEMES[name]["ink"]), to_rgb(theme.THEMES[name]["paper"])) >= 7
+    """WCAG's 4.5 on white, and on what dark pages lay under a figure."""
+    css = (ROOT / "book" / "static" / "gift.css").read_text(encoding="utf-8")
+    (below,) = re.findall(r'html\[data-theme="dark"\] [^{}]*img\.gift-figure \{ background-color: (#\w+);', css)
+    for paper in ("#ffffff", below):
+        assert contrast(to_rgb(theme.INK), to_rgb(paper)) >= 4.5
+    assert contrast(to_rgb(theme.INK), to_rgb(DARK)) >= 3.5, "a figure outside a cell"
+
+
+#: The page of the dark theme.
+DARK = "#14181e"
 
 
 @pytest.mark.parametrize("name", theme.METHOD_COLOURS)
 def test_method_colours_show_on_light_and_dark(name):
-    for paper in ("#ffffff", theme.THEMES["dark"]["paper"]):
+    for paper in ("#ffffff", DARK):
         assert contrast(to_rgb(theme.colour(name)), to_rgb(paper)) >= 3
 
 
@@ -189,7 +194,29 @@ def test_curves_average_seeds_and_start_at_zero_shot():
         y = panel.lines[0].get_ydata()
         assert y[0] == pytest.approx(np.mean([r["result"]["zero_shot"][k] for r in runs]))
         assert y[1:] == pytest.approx(np.mean([np.array(r["result"]["R"])[:, k] for r in runs], axis=0))
-        assert list(panel.lines[1].get_xdata()) == [k + 1, k + 1]
+        assert [k + 1, k + 1] in [list(line.get_xdata()) for line in panel.lines]
+
+
+def test_a_band_is_the_t_interval_over_seeds():
+    runs = [record("gift", s) for s in range(4)]
+    panel = next(a for a in plots.curves(runs).axes if a.get_title() == TASKS[1])
+    (band,) = panel.collections
+    ends = band.get_paths()[0].vertices
+    for trained, row in enumerate(["zero_shot", 0, 1, 2]):
+        found = [r["result"]["zero_shot"][1] if row == "zero_shot" else r["result"]["R"][row][1] for r in runs]
+        e = intervals.interval(found)
+        at = sorted({round(y, 6) for x, y in ends if x == trained})
+        assert (at[0], at[-1]) == (pytest.approx(e.low), pytest.approx(e.high))
+    (none,) = plots.curves(runs[:1]).axes[0].collections
+    assert not none.get_paths(), "one seed: no band"
+
+
+def test_a_line_over_lists_of_seeds_has_a_band():
+    (panel,) = plots.lines({"gift": ([1, 2], [[3.0, 5.0], [4.0, 8.0]]), "other": ([1, 2], [1.0, 2.0])}).axes
+    assert panel.lines[0].get_ydata().tolist() == [4.0, 6.0] and panel.lines[1].get_ydata().tolist() == [1.0, 2.0]
+    ends = panel.collections[0].get_paths()[0].vertices[:, 1]
+    e = intervals.interval([4.0, 8.0])
+    assert (ends.min(), ends.max()) == (pytest.approx(e.low), pytest.approx(e.high))
 
 
 def test_mean_record():
@@ -208,28 +235,39 @@ def test_losses_follow_the_order_of_training_though_files_sort_by_name():
 
 def test_losses_run_through_the_tasks():
     r = record()
-    panel = plots.losses(r, terms=["cd"]).axes[0]
+    panel = plots.losses(r).axes[1]
     curves = [line for line in panel.lines if len(line.get_xdata()) == 8]
     assert [c.get_ydata().tolist() for c in curves] == [r["result"]["losses"][t]["cd"] for t in TASKS]
     for t, curve in enumerate(curves):
         assert t < curve.get_xdata()[0] < curve.get_xdata()[-1] < t + 1
     assert [label.get_text() for label in panel.get_xticklabels()] == TASKS
-    assert len(plots.losses(r, terms=["cd"], smooth=3).axes[0].lines) == len(panel.lines) + len(TASKS)
 
 
-def test_running_mean_is_a_mean_of_the_past():
-    values = np.random.default_rng(0).random(20)
-    naive = [values[max(0, k - 4) : k + 1].mean() for k in range(20)]
-    assert plots._running_mean(values, 5) == pytest.approx(naive)
+def test_smoothed_losses_are_means_of_the_past_of_their_task():
+    r = record()
+    lines = [line for line in plots.losses(r, smooth=5).axes[1].lines if len(line.get_xdata()) == 8]
+    for line, task in zip(lines, TASKS, strict=True):
+        own = np.array(r["result"]["losses"][task]["cd"])
+        assert line.get_ydata() == pytest.approx([own[max(0, k - 4) : k + 1].mean() for k in range(8)])
 
 
 def test_points_are_where_the_numbers_are():
-    numbers = estimates("a", "b")
-    figure = plots.points(numbers, paper={"a": {"Last": 80.0}}, names=("Last",))
-    ours, theirs = figure.axes
-    assert [c.lines[0].get_xdata()[0] for c in ours.containers] == [60.0, 61.0]
-    assert [c.lines[0].get_xdata()[0] for c in theirs.containers] == [80.0]
-    assert len(ours.containers[0].lines[2]) == 0 and len(ours.containers[1].lines[2]) == 1  # one seed: no bar
+    figure = plots.points(values("a", "b"), default="b")
+    assert [a.get_xlabel() for a in figure.axes] == ["Transfer (%)", "Last (%)"]
+    panel = figure.axes[0]
+    assert [t.get_text() for t in panel.get_yticklabels()] == ["a", "b"]
+    means = [line for line in panel.lines if line.get_marker() == "o"]
+    assert [float(x) for line in means for x in line.get_xdata()] == [60.0, 61.0]
+    e = intervals.interval([59.0, 60.0, 61.0])
+    spans = {(round(min(x), 6), round(max(x), 6)) for line in panel.lines if len(x := line.get_xdata()) > 2}
+    assert (round(e.low, 6), round(e.high, 6)) in spans
+    assert sorted(np.concatenate([c.get_offsets()[:, 0] for c in panel.collections])) == [59, 60, 60, 61, 61, 62]
+
+
+def test_a_setting_without_a_value_keeps_its_place():
+    frame = pd.concat([values("a"), pd.DataFrame({"setting": ["b"] * 2, "metric": ["Transfer", "Last"]})])
+    panel = plots.points(frame).axes[0]
+    assert [t.get_text() for t in panel.get_yticklabels()] == ["a", "b"]
 
 
 def test_stacked_bars_add_up_from_the_left():
@@ -240,7 +278,8 @@ def test_stacked_bars_add_up_from_the_left():
         (40, 10),
         (20, 30),
     ]
-    assert plots.alt_stacked(PARTS, "ms") == "before 50 ms, most of it products; now 50 ms, most of it norms."
+    many = plots.stacked({"a": {f"part {k}": 1.0 for k in range(8)}}).axes[0]
+    assert [bars[0].get_hatch() for bars in many.containers] == [None] * 6 + ["///"] * 2
 
 
 def test_pictures_take_a_synthetic_set():
@@ -266,7 +305,7 @@ def test_pictures_take_a_synthetic_set():
     [
         (lambda: plots.curves([]), "no record"),
         (lambda: plots.curves([record(), record("zscl", tasks=TASKS[::-1])]), "one order of tasks"),
-        (lambda: plots.mean_record([]), "one order of tasks"),
+        (lambda: plots.mean_record([]), "no record"),
         (lambda: plots.heatmap({"result": {"tasks": TASKS}}), "run its experiment again"),
         (lambda: plots.heatmap({"result": {**record()["result"], "zero_shot": [1.0]}}), "1 zero-shot"),
         (lambda: plots.losses({"result": {"losses": {}}}), "trains nothing"),
@@ -279,16 +318,13 @@ def test_bad_input_gives_one_clear_error(call, message):
         call()
 
 
-def test_alt_texts_state_the_finding():
+def test_the_alt_text_states_the_finding():
     text = plots.alt_heatmap(record())
     R = record()["result"]["R"]
     assert "GIFT over 3 tasks" in text and f"Last {metrics.last(R):.1f} %" in text
     assert "zero-shot 50.0 % in the mean, Last 60.0 %." in plots.alt_heatmap(
         {"result": {"tasks": ["a"], "R": [[60.0]], "zero_shot": [50.0]}}
     )
-    assert "ZSCL has the highest Last, 61.0 ± 1.0 %" in plots.alt_transfer_last(estimates("gift", "zscl"))
-    assert "no records yet" in plots.alt_transfer_last({}) and "no records yet" in plots.alt_points({})
-    assert "highest for b (61.0 ± 1.0 %), lowest for a (60.0 %)" in plots.alt_points(estimates("a", "b"))
 
 
 def test_trail_marks_the_chosen_point():

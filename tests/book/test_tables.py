@@ -277,6 +277,25 @@ def test_per_task_means(table1):
     assert tables.per_task(EMPTY, sweeps.load("table1")).shape == (10, 0)
 
 
+def test_gains_are_differences_to_the_untouched_model_best_first_missing_last(table1):
+    sweep = sweeps.load("table1")
+    shown, plain = tables.gains(table1, sweep, "Last"), tables.per_task(table1, sweep, "Last")
+    assert "Zero-shot" not in shown.index and list(shown.columns) == [*TASKS, "mean"]
+    for name in ("GIFT", "ZSCL"):
+        assert shown.loc[name].to_numpy() == pytest.approx(plain.loc[name].to_numpy() - 50.0)
+    assert shown["mean"].dropna().is_monotonic_decreasing and shown["mean"].isna().iloc[-1]
+    assert set(shown.index) == set(plain.index) - {"Zero-shot"}
+    assert list(tables.gains(table1, sweep, "Transfer").columns) == [*TASKS[1:], "mean"]
+    assert tables.gains(EMPTY, sweep).isna().all(axis=None)
+
+
+def test_long_has_a_row_per_seed_and_one_for_what_is_missing(table1):
+    rows = tables.long(table1, sweeps.load("table1"), ("Last",))
+    counts = rows.groupby("setting", sort=False)["value"].agg(["size", "count"])
+    assert counts.loc["GIFT"].tolist() == [10, 10] and counts.loc["LwF"].tolist() == [1, 0]
+    assert list(counts.index) == list(sweeps.load("table1").variants)
+
+
 def test_estimates_feed_the_plots(table1):
     found = tables.estimates(table1, sweeps.load("table1"))
     assert found["GIFT"]["Last"].n == 10 and found["LwF"]["Last"] is None
