@@ -6,6 +6,8 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
+import exercises
+import tips
 from docutils import nodes
 from myst_nb.sphinx_ import NbMetadataCollector
 from sphinx.application import Sphinx
@@ -103,4 +105,6 @@ def setup(app: Sphinx) -> dict[str, object]:
     app.connect("doctree-read", let_links_reach)
     app.connect("html-page-context", add_provenance)
     app.connect("build-finished", slim)
+    exercises.setup(app)
+    tips.setup(app)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

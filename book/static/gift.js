@@ -38,7 +38,49 @@ function align(table) {
   });
 }
 
+// What a term means, or which work is cited, in a box beside the link while a pointer or the focus is on it.
+function tips() {
+  const box = document.createElement("div");
+  box.className = "gift-tip";
+  box.id = "gift-tip";
+  box.role = "tooltip";
+  box.hidden = true;
+  document.body.append(box);
+  const hide = () => { box.hidden = true; };
+  const show = (link) => {
+    box.textContent = link.dataset.tip;
+    box.hidden = false;
+    const place = link.getBoundingClientRect(), size = box.getBoundingClientRect();
+    const left = Math.min(place.left, document.documentElement.clientWidth - size.width - 8);
+    const below = place.bottom + size.height + 8 < window.innerHeight;
+    box.style.left = `${Math.max(8, left)}px`;
+    box.style.top = `${below ? place.bottom + 6 : Math.max(8, place.top - size.height - 6)}px`;
+  };
+  for (const link of document.querySelectorAll("a[data-tip]")) {
+    link.setAttribute("aria-describedby", "gift-tip");
+    link.addEventListener("pointerenter", (event) => { if (event.pointerType === "mouse") show(link); });
+    link.addEventListener("focus", () => show(link));
+    link.addEventListener("pointerleave", hide);
+    link.addEventListener("blur", hide);
+  }
+  document.addEventListener("keydown", (event) => { if (event.key === "Escape") hide(); });
+  window.addEventListener("scroll", hide, { passive: true });
+}
+
+// A link to a solution opens what it is folded in.
+function unfold() {
+  const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  const folded = target && target.closest("details");
+  if (folded) {
+    folded.open = true;
+    target.scrollIntoView();
+  }
+}
+
 document.addEventListener("DOMContentLoaded", () => {
+  tips();
+  unfold();
+  window.addEventListener("hashchange", unfold);
   // What scrolls sideways can be reached with the keyboard.
   for (const box of document.querySelectorAll(".bd-article table, .bd-article pre, .bd-article div.math")) {
     if (box.scrollWidth > box.clientWidth + 1) box.tabIndex = 0;

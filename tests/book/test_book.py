@@ -131,6 +131,26 @@ def test_what_only_shows_is_told(source, shows):
     assert only_shows(source) is shows
 
 
+#: Parts whose pages are looked up rather than read.
+UNSUMMED = (
+    "book/intro",
+    "book/how-to",
+    "notebooks/settings",
+    "book/notation",
+    "book/api",
+    "book/glossary",
+    "book/bibliography",
+)
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if p not in UNSUMMED])
+def test_a_chapter_ends_with_a_summary_of_three_lines(page):
+    path = ROOT / f"{page}.ipynb"
+    text = "\n\n".join(prose(path)) if path.exists() else (ROOT / f"{page}.md").read_text(encoding="utf-8")
+    (said,) = re.findall(r"^## Summary\n\n((?:- .+\n?)+)(?=\n## (?:Exercises|Try it)$|\n*\Z)", text, re.MULTILINE)
+    assert said.strip().count("\n") == 2
+
+
 #: What only MyST reads: directives, roles, targets, labels of equations, attributes, comments, breaks, substitutions.
 MYST = {
     "directive": r"^ {0,3}(:{3,}|`{3,}|~{3,})\s*\{",
