@@ -16,6 +16,8 @@ from gift_lib.runs import sweeps
 
 #: p-values below this (after Holm's correction) count as a difference.
 ALPHA = 0.05
+#: Where a page number of the slides leads.
+SLIDES = "../book/bibliography.md#wu2025gift"
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from gift_lib import results
 from gift_lib.book import findings, tables
 from gift_lib.book.openings import OPENINGS
 from gift_lib.runs import batch, sweeps
+from gift_lib.runs import published as paper
 from gift_lib.runs.repository import book_folder, records_folders
 
 
@@ -53,7 +54,10 @@ def _two(table: pd.DataFrame, frame: pd.DataFrame, sweep: sweeps.Sweep) -> list[
     """Levels, then differences with their tests (one table of both is wider than a screen), then the records' age."""
     shown = tables.marked(tables.pretty(table), frame, sweep)
     parts = [part.rename(columns={"published": "paper"}, level=1) for part in tables.halves(shown)]
-    return [*(typeset(tables.markdown(part)) for part in parts), *filter(None, [tables.age(frame, sweep)])]
+    printed = paper.load()
+    stands = sorted(set(printed["where"][printed["table"] == sweep.paper]))
+    beside = f"Published: [{'; '.join(stands)}]({findings.SLIDES})." if stands else ""
+    return [*(typeset(tables.markdown(part)) for part in parts), *filter(None, [beside, tables.age(frame, sweep)])]
 
 
 def typeset(text: str) -> str:
