@@ -253,6 +253,7 @@ def test_world_1_is_what_its_weights_and_records_have_seen():
     "knobs",
     [
         {"narrow": 0.3},
+        {"narrow_of": {"cars": 0.6}},
         {"gap": 0.5},
         {"looks": {"cars": "dusk"}},
         {"grounds": {"cars": "pale"}},
