@@ -394,4 +394,4 @@ def experiment(scale: str = "mini", **overrides: Any) -> Experiment:
 def from_dict(values: Mapping[str, Any]) -> Experiment:
     """The Experiment that `to_dict` described; unknown keys are a ConfigError."""
     _known(values)
-    return Experiment(**values)
+    return Experiment(**{"world": "1", **values})

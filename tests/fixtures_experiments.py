@@ -4,6 +4,7 @@ import random
 from typing import Any
 
 from gift_lib.config import CHOICES, SCALES, Experiment, experiment
+from gift_lib.data.mini import WORLDS
 
 #: What shells, YAML, JSON, Python and papermill read as something else than a letter.
 ODD = [
@@ -67,6 +68,9 @@ def some_experiment(draw: random.Random, runnable: bool = False) -> Experiment:
     }  # fmt: skip
     kept = {k: v for k, v in values.items() if draw.random() < 0.5 or k in ("images_per_task", "prompt_draws")}
     if runnable:
-        return experiment("mini", method=draw.choice(["gift", "finetune", "l2"]), **kept)
+        return experiment(
+            "mini", world=draw.choice(list(WORLDS)), method=draw.choice(["gift", "finetune", "l2"]), **kept
+        )
+    scale = draw.choice(list(SCALES))
     models = {"model": text(draw), "pipeline": text(draw), "method": text(draw), "seed": draw.randint(0, 2**62)}
-    return experiment(draw.choice(list(SCALES)), **kept, **models)
+    return experiment(scale, world=draw.choice(list(WORLDS)) if scale == "mini" else "1", **kept, **models)

@@ -18,8 +18,8 @@ PAGE = (*NAMED, "overrides", "results", "device", "workers")
 
 def of(e: Experiment) -> dict[str, Any]:
     """The parameters that make this experiment: what differs from its scale's preset is in `overrides`."""
-    preset = experiment(e.scale).to_dict()
-    changed = {k: v for k, v in e.to_dict().items() if v != preset[k] and k in SETTINGS}
+    preset, values = (e.to_dict() | {"world": e.world} for e in (experiment(e.scale), e))
+    changed = {k: v for k, v in values.items() if v != preset[k] and k in SETTINGS}
     return {**{k: getattr(e, k) for k in NAMED}, "overrides": changed}
 
 

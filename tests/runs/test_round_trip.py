@@ -14,8 +14,8 @@ from fixtures_batch import TINY, Folders, plan
 from fixtures_experiments import some_experiment
 from fixtures_shell import as_a_shell_reads
 
-from gift_lib import results
-from gift_lib.config import Experiment, from_dict
+from gift_lib import config, results
+from gift_lib.config import Experiment, experiment, from_dict
 from gift_lib.runs import jobs, parameters, sweeps, yaml_io
 from gift_lib.runs.repository import ROOT
 
@@ -94,6 +94,15 @@ def test_parameters_are_one_line_of_ascii_that_papermill_and_yaml_read_alike():
         assert written.isascii() and written.isprintable()
         assert parameters.experiment_of(yaml.safe_load(written)) == e
         assert from_dict(json.loads(json.dumps(e.to_dict()))).digest == e.digest
+
+
+def test_a_run_on_world_1_stays_one_when_the_preset_moves_on(monkeypatch):
+    old, new = experiment(), experiment(world="2")
+    monkeypatch.setitem(config.SCALES, "mini", new)
+    for e in (old, new):
+        assert parameters.experiment_of(parameters.of(e)) == e
+        assert from_dict(json.loads(json.dumps(e.to_dict()))) == e
+    assert "world" not in old.to_dict() and "world" not in parameters.of(new)["overrides"]
 
 
 @pytest.mark.slow
