@@ -47,6 +47,11 @@ def replace(old: nodes.enumerated_list, new: list[nodes.Element]) -> None:
     old.replace_self(new)
 
 
+def title(node: exercise) -> str:
+    """Sphinx numbers only what has a title."""
+    return "Exercise"
+
+
 def number(writer: HTML5Translator, ident: str) -> str:
     """The number that Sphinx gave to an exercise: over the book, in the order of the table of contents."""
     for key, found in writer.builder.fignumbers.items():
@@ -77,6 +82,6 @@ def depart_solution(writer: HTML5Translator, node: solution) -> None:
 
 def setup(app: Sphinx) -> None:
     """Numbers come from Sphinx, as those of figures do."""
-    app.add_enumerable_node(exercise, "exercise", html=(visit_exercise, depart_exercise))
+    app.add_enumerable_node(exercise, "exercise", title, html=(visit_exercise, depart_exercise))
     app.add_node(solution, html=(visit_solution, depart_solution))
     app.connect("doctree-read", find)

@@ -9,7 +9,8 @@ import re
 from docutils import nodes
 from sphinx.application import Sphinx
 
-LINK = re.compile(r'<a (?=[^>]*\bhref="[^"#]*\b(glossary|bibliography)\.html#([^"]+)")')
+LINK = re.compile(r'<a ([^>]*\bhref="[^"#]*\b(glossary|bibliography)\.html#([^"]+)"[^>]*)>')
+TITLE = re.compile(r' title="[^"]*"')
 LONGEST = 400
 
 
@@ -41,11 +42,11 @@ def plain(node: nodes.Element) -> str:
 
 
 def add_tips(body: str, glossary: dict[str, str], bibliography: dict[str, str]) -> str:
-    """The body of a page with a `data-tip` on every link to a term or a work."""
+    """The body of a page with a `data-tip`, and no `title` beside it, on every link to a term or a work."""
 
     def one(link: re.Match) -> str:
-        said = (glossary if link[1] == "glossary" else bibliography).get(link[2])
-        return f'<a data-tip="{html.escape(said)}" ' if said else link[0]
+        said = (glossary if link[2] == "glossary" else bibliography).get(link[3])
+        return f'<a data-tip="{html.escape(said)}" {TITLE.sub("", link[1])}>' if said else link[0]
 
     return LINK.sub(one, body)
 
