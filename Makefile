@@ -94,8 +94,8 @@ bench-against: install ## this tree against an older one, in turns, by processor
 world: install ## train the scale model's CLIP and diffusion model from nothing (DEVICE=cuda on a GPU)
 	$(PY) -m gift_lib.world make --device="$$DEVICE"
 
-world-check: install ## whether the scale model is hard enough, and honest
-	$(PY) -m gift_lib.world check
+world-check: install ## whether the scale model is hard enough, and honest: WORLD=1 or 2
+	$(PY) -m gift_lib.world check --world "$${WORLD:-1}"
 
 world-trial: install ## calibrate: the reference rows of a draft of the world, logged: FILE=trial.json, or a trial of the log
 	@test -n "$$FILE" || { echo "Give the file: make world-trial FILE=trial.json"; exit 2; }

@@ -70,6 +70,7 @@ def parser() -> argparse.ArgumentParser:
         if name == "check":
             command.add_argument("--no-pictures", action="store_true", help="leave the generated pictures out")
             command.add_argument("--seeds", type=int, default=check.SEEDS, help="runs that the means are over")
+            command.add_argument("--world", choices=settings.RUNS, default="1", help="world, with its own settings")
             command.add_argument("--trial", type=Path, help="check the draft of a trial's file; nothing is written")
     return top
 
@@ -119,7 +120,7 @@ def run_check(o: argparse.Namespace) -> None:
     _quiet()
     torch.set_num_threads(1)
     words, model = _clip(o)
-    changes = {k: v[0] for k, v in (("lr", o.lr), ("steps", o.steps)) if v}
+    changes = settings.RUNS[o.world] | {k: v[0] for k, v in (("lr", o.lr), ("steps", o.steps)) if v}
     if o.trial:
         changes |= trials.Trial(**read_json(o.trial)).run_settings
     folder = make.clip_folder(o.weights, o.seed)
@@ -129,7 +130,7 @@ def run_check(o: argparse.Namespace) -> None:
         measured |= check.measure_pictures(model, words, diffusion.load(o.weights / "diffusion"))
     measured["bars"] = [{**vars(b), "verdict": b.verdict} for b in check.bars(measured)]
     if not o.trial:
-        write_json(o.weights / "world-check.json", json.loads(json.dumps(measured)))
+        write_json(o.weights / settings.CHECKED[o.world], json.loads(json.dumps(measured)))
     print(check.table(measured))
 
 

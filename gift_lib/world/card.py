@@ -8,7 +8,7 @@ from gift_lib.data import mini
 from gift_lib.errors import DataError
 from gift_lib.files import atomic_write, file_digest, read_json
 from gift_lib.world.make import read_note
-from gift_lib.world.settings import SIZE_LIMIT
+from gift_lib.world.settings import CHECKED, SIZE_LIMIT
 
 INTRO = """# The scale model's weights
 
@@ -39,7 +39,7 @@ PARTS = {"unet": "unet, with its text encoder"}
 
 def files(weights: Path) -> list[Path]:
     """Everything shipped but the card and the measured table, sorted."""
-    skip = {"README.md", "world-check.json"}
+    skip = {"README.md", *CHECKED.values()}
     return sorted(p for p in weights.rglob("*") if p.is_file() and p.name not in skip and ".tmp" not in p.name)
 
 

@@ -11,6 +11,24 @@ WEIGHTS = Path(__file__).resolve().parent.parent / "weights" / "mini"
 SIZE_LIMIT = 20 * 2**20
 SIZE = 32
 
+#: What a run in a world changes of the mini preset.
+RUNS: dict[str, dict[str, Any]] = {
+    "1": {},
+    "2": {
+        "world": "2",
+        "steps": 160,
+        "batch_size": 16,
+        "synthetic_batch_size": 48,  # 64 passes over 120 pictures, as published
+        "lr": 3.6e-4,
+        "lr_per_task": {"silhouettes": 1.8e-3, "digits": 1.8e-3},  # 5 : 1, as published
+        "images_per_task": 120,
+        "consolidation_weight": 0.15,  # l2's by the reference rows, and so every penalty's
+    },
+}
+
+#: Where `make world-check` leaves what it measured of a world, beside the weights.
+CHECKED = {"1": "world-check.json", "2": "world-check-2.json"}
+
 #: Pictures that the small CLIP, and the small diffusion model, are pre-trained on; streams of their own.
 CLIP_PAIRS, CLIP_SEED = 60_000, 11
 PICTURES, PICTURES_SEED = 40_000, 12

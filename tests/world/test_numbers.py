@@ -11,8 +11,11 @@ from gift_lib.config import experiment
 from gift_lib.data import load_tasks
 from gift_lib.data.mini import worlds
 from gift_lib.errors import ConfigError
+from gift_lib.runs import sweeps
+from gift_lib.tasks import ORDERS
 from gift_lib.world import numbers, ratios, trials
 from gift_lib.world.numbers import Rows, agrees
+from gift_lib.world.settings import RUNS
 
 ZERO = [40.0, 60.0, 50.0]
 FINETUNE = [[80.0, 40.0, 50.0], [20.0, 90.0, 10.0], [70.0, 60.0, 70.0]]
@@ -142,3 +145,14 @@ def test_the_log_names_reference_rows_and_choosing_seeds_only():
         rows = {name.split("-")[0] for name in line["rows"]}
         assert rows <= {"zero_shot", *trials.ROWS} and line["seed"] >= 1000
         assert line["numbers"] == numbers.by_order(line["tasks"], line["rows"]), line["trial"]
+
+
+@pytest.mark.parametrize("order", ["I", "II"])
+def test_the_sweeps_of_world_2_run_what_was_calibrated(order):
+    for cell in sweeps.load(f"world-2-order-{len(order)}").cells:
+        e = cell.experiment
+        assert e == experiment(method=e.method, order=order, seed=e.seed, **RUNS["2"])
+    assert RUNS["2"]["lr_per_task"] == pytest.approx({"silhouettes": 5 * e.lr, "digits": 5 * e.lr})
+    epochs = {t.stands_for: ratios.epochs(e, t) for t in load_tasks(e)}
+    published = dict(zip(ORDERS["I"], ratios.published()["epochs per task"].split(", "), strict=True))
+    assert epochs == pytest.approx({k: float(v) for k, v in published.items()}, rel=0.02)
