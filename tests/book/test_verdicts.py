@@ -46,6 +46,14 @@ def test_every_claim_has_a_line_with_its_verdict_and_every_comparison(judged):
     assert "make sweep NAME=table1" in shown and "`" not in shown.split("<script>")[0]
 
 
+def test_in_a_notebook_it_brings_its_looks_and_its_script(judged, monkeypatch):
+    live = verdicts.forest(judged[:1])
+    monkeypatch.setenv("GIFT_STATIC", "1")
+    on_page = verdicts.forest(judged[:1])
+    look, _, rest = live.partition("</style>")
+    assert look.startswith("<style>") and rest == on_page and on_page.endswith("</script>")
+
+
 def test_filters_offer_the_verdicts_and_parts_that_there_are(judged):
     shown = verdicts.forest(judged)
     offered = re.findall(r'data-verdict="([^"]+)"> [^(]+\((\d+)\)', shown)
