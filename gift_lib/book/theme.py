@@ -32,11 +32,14 @@ WIDTH = 5.0  # inches: at 11 points, text keeps about 11 CSS pixels on a 360 pix
 
 
 class Drawing(Figure):
-    """A Figure that a notebook shows where it is a cell's last value, once, without pyplot and its state."""
+    """A Figure that a notebook shows where it is a cell's last value: once, in its own size, whatever pyplot holds."""
 
     def _repr_png_(self) -> bytes:
         self.savefig(buffer := io.BytesIO(), format="png")
         return buffer.getvalue()
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, bytes]:
+        return {"image/png": self._repr_png_()}
 
 
 def colour(method: str) -> str:
@@ -53,14 +56,13 @@ def luminance(rgb: Sequence) -> float:
 @contextmanager
 def style() -> Iterator[None]:
     """Within, or in a function that it decorates: fonts and colours of the book."""
-    ink = ("text.color", "axes.labelcolor", "axes.edgecolor", "axes.titlecolor", "xtick.color", "ytick.color",
-           "legend.labelcolor")  # fmt: skip
+    ink = ("text.color", "axes.labelcolor", "axes.edgecolor", "axes.titlecolor", "xtick.color", "ytick.color")
     settings = {
         "font.size": 11, "axes.titlesize": 11, "axes.labelsize": 11, "xtick.labelsize": 10, "ytick.labelsize": 10,
         "legend.fontsize": 10, "legend.frameon": False, "lines.linewidth": 1.8, "lines.markersize": 6,
         "axes.spines.top": False, "axes.spines.right": False, "axes.grid": False, "grid.color": GRID,
         "figure.facecolor": "none", "axes.facecolor": "none", "savefig.facecolor": "none", "figure.dpi": 150,
-        "text.parse_math": False,  # a dollar in a task's name is a dollar
+        "legend.labelcolor": INK, "text.parse_math": False,  # a dollar in a task's name is a dollar
     }  # fmt: skip
     with mpl.rc_context(settings | dict.fromkeys(ink, INK)):
         yield
@@ -84,6 +86,5 @@ def framed(panels: sns.FacetGrid, height: float, columns: int = 3) -> Figure:
     figure.set_size_inches(WIDTH, height)
     figure.set_layout_engine("constrained")
     if panels.legend:
-        look = {"title": None, "columnspacing": 1.2, "handletextpad": 0.4}
-        sns.move_legend(panels, "outside upper left", ncols=columns, **look)
+        sns.move_legend(panels, "outside upper left", ncols=columns, title=None, columnspacing=1.2, handletextpad=0.4)
     return figure
