@@ -17,7 +17,7 @@ from gift_lib.book.why import FATES, Fates
 
 #: Orange to blue over white, light enough for black numbers everywhere.
 COLOURS = sns.diverging_palette(35, 245, s=85, l=68, as_cmap=True)
-#: What has become of a reversed pair: as published, not told apart, still reversed.
+#: What has become of a reversed pair, in the order of FATES.
 _SIGNS = ("✓", "?", "✗")
 _SHADES = ("#7cb6e8", "#d9d9d9", "#f0a36b")
 
