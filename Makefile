@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help install book main-job html pdf serve test test-slow lint bench bench-against world world-check world-trial sweep \
         sweep-status table row \
-        verify reproduce data zero-shot dry-run cache readme clean
+        verify reproduce data zero-shot dry-run cache readme crate clean
 
 PYTHON ?= python3
 SCALE ?= mini
@@ -134,6 +134,12 @@ zero-shot: install ## the pre-trained model's accuracy on every task: SCALE=pape
 
 readme: install ## write the README's results from the records
 	$(PY) book/_ext/write_readme.py
+
+crate: install ## sources, data and records as an RO-Crate in build/crate, and what its validator says (a few minutes)
+	$(PY) book/_ext/make_crate.py build/crate
+	test -x build/crate-tools/bin/python || $(PY) -m venv build/crate-tools
+	build/crate-tools/bin/python -m pip install --disable-pip-version-check --quiet --require-hashes -r env/crate/requirements.txt
+	build/crate-tools/bin/python book/_ext/check_crate.py build/crate
 
 dry-run: install ## what a run would need (pictures, steps, time, disk): SCALE=paper METHOD=gift DEVICE=cuda
 	$(PY) -m gift_lib.runs.dry_run --scale="$$SCALE" --method="$$METHOD" --device="$$DEVICE"

@@ -48,6 +48,11 @@ def test_conda_brings_python_and_takes_the_pins():
     assert "pip install --no-deps --no-build-isolation -e ." in text, "the library itself: a folder has no hash"
 
 
+def test_the_crate_is_made_and_checked_by_one_version():
+    checked, made = pins(ENV / "crate" / "requirements.txt"), pins(ROOT / "requirements.txt")
+    assert checked["rocrate"] == made["rocrate"] and "roc-validator" in checked
+
+
 def unhashed(text: str) -> list[str]:
     """The packages of a lock file that no hash names, or no exact version."""
     entries = text.replace("\\\n", " ").splitlines()
@@ -57,7 +62,7 @@ def unhashed(text: str) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("path", ["requirements.lock", "slurm/requirements.txt"])
+@pytest.mark.parametrize("path", ["requirements.lock", "slurm/requirements.txt", "crate/requirements.txt"])
 def test_every_locked_package_has_hashes(path):
     text = (ENV / path).read_text()
     assert unhashed(text) == []
@@ -79,6 +84,7 @@ def test_what_make_installs_is_checked_against_the_hashes():
     assert [line.split("install ")[1] for line in installs] == [
         "--disable-pip-version-check --require-hashes -r env/requirements.lock",
         "--disable-pip-version-check --no-deps --no-build-isolation -e .",
+        "--disable-pip-version-check --quiet --require-hashes -r env/crate/requirements.txt",
     ]
 
 
@@ -90,6 +96,8 @@ def loose(text: str) -> list[str]:
     actions = re.findall(r"uses: (\S+)(.*)", text)
     pinned = r"[\w./-]+@[0-9a-f]{40}"
     found = [a for a, tag in actions if not (re.fullmatch(pinned, a) and re.match(r" # v\d+\.\d+\.\d+$", tag))]
+    images = re.findall(r"(?:image|container): *(?!$)(\S+)|uses: docker://(\S+)", text)
+    found += [name for one in images for name in one if name and not re.search(r"@sha256:[0-9a-f]{64}$", name)]
     installs = re.findall(r"pip install (.*)", text)
     return found + [i for i in installs if "--require-hashes" not in i and not re.fullmatch(r"[\w-]+==[\d.]+", i)]
 
@@ -102,7 +110,15 @@ def test_a_workflow_names_what_it_fetches_by_hash(path):
 
 
 @pytest.mark.parametrize(
-    "line", ["uses: a/b@v4", "uses: a/b@main", f"uses: a/b@{'0' * 40}", "run: pip install x", "run: pip install x>=1"]
+    "line",
+    [
+        "uses: a/b@v4",
+        "uses: a/b@main",
+        f"uses: a/b@{'0' * 40}",
+        "image: python:3.11",
+        "run: pip install x",
+        "run: pip install x>=1",
+    ],
 )
 def test_a_name_that_can_change_is_found(line):
     assert loose(f"      - {line}\n      - uses: a/b@{'f' * 40} # v1.2.3\n") == [

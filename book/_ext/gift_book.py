@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import exercises
+import said
 import tips
 from docutils import nodes
 from myst_nb.sphinx_ import NbMetadataCollector
@@ -107,4 +108,5 @@ def setup(app: Sphinx) -> dict[str, object]:
     app.connect("build-finished", slim)
     exercises.setup(app)
     tips.setup(app)
+    said.setup(app)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
