@@ -24,5 +24,5 @@ def test_the_words_of_a_command_are_shown(directive):
 def test_a_command_that_fails_is_an_error_with_its_own_words(directive, monkeypatch):
     monkeypatch.setattr(said.Said, "error", lambda self, text: ValueError(text))
     directive.arguments = ["calendar 2026 99"]
-    with pytest.raises(ValueError, match="^calendar 2026 99: ."):
+    with pytest.raises(ValueError, match=r"^calendar 2026 99: ."):
         directive.run()
