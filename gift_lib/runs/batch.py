@@ -85,12 +85,12 @@ def _device(name: str, gpus: int, local: bool) -> str:
 
 @functools.cache
 def _identity(
-    method: str, scale: str, model: str, pipeline: str, source: str, order: str, tasks: tuple[str, ...]
+    method: str, scale: str, world: str, model: str, pipeline: str, source: str, order: str, tasks: tuple[str, ...]
 ) -> Mapping[str, Any]:
     """Hashes of world and weights depend on these alone; reading weights once per batch is enough."""
     from gift_lib.training import identity_of
 
-    settings = {"method": method, "model": model, "pipeline": pipeline, "order": order, "tasks": tasks}
+    settings = {"method": method, "world": world, "model": model, "pipeline": pipeline, "order": order, "tasks": tasks}
     return identity_of(experiment(scale, synthetic_source=source, **settings))
 
 
@@ -102,7 +102,7 @@ def identity(e: Experiment) -> Mapping[str, Any]:
         raise DataError(f"at scale {e.scale} nobody has a real picture of every prompt.")
     drawn = e.scale == "mini"  # its data are one world, whatever the tasks
     order, tasks = ("I", ()) if drawn else (e.order, e.tasks)
-    return _identity(e.method, e.scale, e.model, e.pipeline, e.synthetic_source, order, tasks)
+    return _identity(e.method, e.scale, e.world, e.model, e.pipeline, e.synthetic_source, order, tasks)
 
 
 def plan(name: str, scale: str, seeds: str, folder: str | Path) -> dict[str, Experiment]:

@@ -22,7 +22,7 @@ from gift_lib.data import load_tasks
 from gift_lib.errors import ConfigError, DataError
 from gift_lib.generation import painter
 from gift_lib.runs import batch, caches, jobs, parameters
-from gift_lib.training import Runtime
+from gift_lib.training import Runtime, identity_of
 
 IDENTITY = results.identity("world", "clip", "pipeline")
 
@@ -96,6 +96,16 @@ def test_what_has_a_record_is_no_part_of_a_batch(known, tmp_path, capsys):
     said = capsys.readouterr().err
     assert second in said and f"kept as {second}.json.broken" in said
     assert sorted(p.name for p in (tmp_path / "mini").iterdir()) == sorted([f"{first}.json", f"{second}.json.broken"])
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"world": "2"}, {"world": "2", "method": "finetune"}, {"model": "mini-1"}, {"synthetic_source": "real"},
+     {"order": "II", "tasks": ("cars", "digits"), "world": "2"}],
+)  # fmt: skip
+def test_a_batch_plans_the_record_that_the_run_will_write(settings, tmp_path):
+    e = experiment(**settings)
+    assert batch.record_path(tmp_path, e) == results.Address(e, identity_of(e)).path(tmp_path)
 
 
 def test_pictures_are_shared_by_what_decides_them(known):
