@@ -110,14 +110,6 @@ def _legend() -> list[Line2D]:
     return [*ours, Line2D([], [], marker="D", color="#8a6d1d", markerfacecolor="none", linestyle="", label="published")]
 
 
-def alt(table: pd.DataFrame) -> str:
-    """What the forest shows, in a sentence."""
-    clear = table[table["p"] < ALPHA]
-    counts = ", ".join(f"{m}: {(clear['metric'] == m).sum()}" for m in METRICS)
-    settings = len(table.drop_duplicates(["sweep", "setting"]))
-    return f"Differences of {settings} settings to their defaults, in points; clear ones by metric: {counts}."
-
-
 def said(table: pd.DataFrame) -> str:
     """A sentence on the whole, then a Markdown list: each ablation with its page and its largest clear effects."""
     if table.empty:
