@@ -68,7 +68,7 @@ def draw(table: pd.DataFrame) -> Figure:
         for _, row in table[table["metric"] == metric].iterrows():
             _mark(panel, places[row["sweep"], row["setting"]], row)
         panel.set_title(metric)
-        panel.xaxis.set_major_locator(MaxNLocator(3))
+        panel.xaxis.set_major_locator(MaxNLocator(2, steps=(1, 2, 5, 10)))
         panel.margins(x=0.1)
         panel.grid(axis="x")
         panel.tick_params(axis="y", length=0)
