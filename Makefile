@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install book main-job html pdf serve test test-slow lint bench bench-against world world-check world-trial sweep \
+.PHONY: help install book main-job live html pdf serve test test-slow lint bench bench-against world world-check world-trial sweep \
         sweep-status table row \
         verify reproduce data zero-shot dry-run cache readme crate clean
 
@@ -13,6 +13,7 @@ NAME ?= all
 METHOD ?= gift
 FILE ?=
 ORDER ?= I
+METHODS ?= finetune,gift
 JOBS ?= 2
 PORT ?= 8000
 N ?= 3
@@ -23,7 +24,7 @@ SEEDS ?=
 
 # What a caller sets is text, whatever signs are in it: make does not expand it, and recipes read it from the environment
 # in quotes ("$$NAME"), so that no shell takes it for a command.
-SETTINGS := PYTHON SCALE DEVICE NAME METHOD FILE ORDER JOBS PORT N REV PAIRS FRESH SEEDS
+SETTINGS := PYTHON SCALE DEVICE NAME METHOD FILE ORDER METHODS JOBS PORT N REV PAIRS FRESH SEEDS
 $(foreach s,$(SETTINGS),$(eval override $(s) := $$(value $(s))))
 export $(SETTINGS)
 
@@ -53,15 +54,20 @@ $(STAMP):
 	@rm -f $(VENV)/.installed-*
 	@touch $@
 
-book: main-job html ## run GIFT on the scale model, compare it with its record, then build the book
+book: main-job live html ## run GIFT on the scale model, compare it with its record, then build the book
 
 main-job: install ## the run that the experiment page shows, through papermill
 	@mkdir -p build/main-job
 	OMP_NUM_THREADS=1 $(PY) -m gift_lib.runs.execute --log-output --no-progress-bar --cwd notebooks -p results "$$PWD/build/main-job" \
+	  -p keep_models True \
 	  notebooks/experiment.ipynb build/main-job/experiment.ipynb
 	$(PY) -m gift_lib.runs.verify --adopt build/main-job
 
-html: install ## build the book, strictly, into _build/html
+live: install ## the networks of the page that draws, for a browser, with CLIP after METHODS=finetune,gift (kept until something changes)
+	@$(PY) env/onnxruntime_web.py build/onnxruntime-web || echo "The page that draws will say what it lacks; make live tries again."
+	OMP_NUM_THREADS=1 $(PY) -m gift_lib.book.live --methods $(METHODS)
+
+html: live ## build the book, strictly, into _build/html
 	rm -rf _build/html _build/.doctrees
 	OMP_NUM_THREADS=1 $(PY) book/_ext/execute_ahead.py --jobs="$$JOBS"
 	OMP_NUM_THREADS=1 $(BIN)/jupyter-book build . --toc book/_toc.yml --all -W --keep-going -n

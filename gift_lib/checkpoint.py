@@ -20,7 +20,7 @@ from torch import Tensor
 from gift_lib import results
 from gift_lib.errors import DataError, GiftError
 from gift_lib.evaluation import Row
-from gift_lib.files import atomic_write, canonical_json, digest, held, make_folder
+from gift_lib.files import atomic_write, canonical_json, digest, held, make_folder, write_json
 from gift_lib.methods.base import Method
 
 log = logging.getLogger(__name__)
@@ -119,6 +119,48 @@ def state_in(folder: Path, key: str, device: str) -> State:
     here = results.environment(device)
     processor = f"{device} {here['cpu_capability']}" if device == "cpu" else here["device"]
     return State(folder / "state.safetensors", {"run": key, "processor": processor, **here["packages"]})
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The models after each task of a run that was asked to keep them, and last its record, in a folder."""
+
+    folder: Path
+    name: str
+    owner: Mapping[str, str]
+
+    def add(self, t: int, method: Method) -> None:
+        """Keep the model after phase t."""
+        make_folder(self.folder)
+        self._state(t).write({"model": method.model.state_dict()}, {})
+
+    def finish(self, record: results.Record) -> None:
+        write_json(self.folder / self.name, record)
+
+    @property
+    def record(self) -> results.Record | None:
+        """The run's record; None where the run, or a model of it, is missing."""
+        if not (self.folder / self.name).exists():
+            return None
+        record = results.read(self.folder / self.name)
+        return record if all(self._state(t).path.exists() for t in range(len(record["result"]["R"]))) else None
+
+    def model(self, t: int) -> dict[str, Tensor]:
+        """The weights after phase t; DataError where they are not there, not whole, or another run's."""
+        state = self._state(t)
+        saved = state.read()
+        if saved is None:
+            raise state.broken("it is not there")
+        return saved[0]["model"]
+
+    def _state(self, t: int) -> State:
+        return State(self.folder / f"{t + 1:02d}.safetensors", self.owner)
+
+
+def kept_in(root: Path, name: str, device: str) -> Kept:
+    """The kept models of the run whose record has that name, as this machine and these packages compute them."""
+    owner = state_in(root, name, device).owner
+    return Kept(root / digest(owner), name, owner)
 
 
 def seal(tensors: Mapping[str, Tensor], said: Mapping[str, str]) -> str:

@@ -16,7 +16,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from gift_lib import checkpoint, data, methods, results
-from gift_lib.checkpoint import Progress, State
+from gift_lib.checkpoint import Kept, Progress, State
 from gift_lib.clip import gradient_checkpointing
 from gift_lib.clip import load as load_clip
 from gift_lib.clip import weights_digest as clip_digest
@@ -41,7 +41,8 @@ class Runtime:
     """Where and how a run happens: nothing here changes its result on one kind of hardware.
 
     `device` "auto" is the best that is there. `checkpoint_every` is in steps. `workers` is the number of
-    processes that generate pictures, each on the next GPU where there are several.
+    processes that generate pictures, each on the next GPU where there are several. `keep_models` leaves the model
+    after each task in the cache, for those who want to look at it (`kept_of`).
     """
 
     device: str = "cpu"
@@ -50,6 +51,7 @@ class Runtime:
     workers: int = 1
     checkpoint_every: int = 100
     progress: bool = True
+    keep_models: bool = False
 
     def __post_init__(self):
         object.__setattr__(self, "device", find_device(self.device))
@@ -73,7 +75,8 @@ LOCAL = Runtime()
 def run(experiment: Experiment, runtime: Runtime = LOCAL, results_dir: str | Path | None = None) -> results.Record:
     """Run one experiment from the pre-trained model to its record; go on where a killed run stopped.
 
-    With `results_dir` a current record found there is returned as it is, and a new one is written there.
+    With `results_dir` a current record found there is returned as it is (unless its models are asked for and were not
+    kept), and a new one is written there.
     Raises ConfigError, DataError or NumericsError with the remedy; what was done is kept.
     """
     methods.check(experiment)
@@ -81,14 +84,17 @@ def run(experiment: Experiment, runtime: Runtime = LOCAL, results_dir: str | Pat
     data.fetch(experiment, runtime.data_dir, runtime.cache_dir)
     address = results.Address(experiment, identity_of(experiment, runtime))
     state = state_of(address.key, runtime)
+    kept = kept_of(address, runtime) if runtime.keep_models else None
     known = address.find(results_dir) if results_dir else None
-    if known:
+    if known and not (kept and kept.record is None):
         checkpoint.discard(state)  # left by a run killed after its record was written
         return known
     if results_dir:
         check_writable(address.path(results_dir).parent)  # known before hours of training, not after
     with checkpoint.workplace(state) as folder, numerics(runtime.device):
-        record = _run(address, tasks, runtime, checkpoint.state_in(folder, address.key, runtime.device))
+        record = _run(address, tasks, runtime, checkpoint.state_in(folder, address.key, runtime.device), kept)
+        if kept:
+            kept.finish(record)
         if results_dir:
             results.write(record, results_dir)
     return record
@@ -97,6 +103,11 @@ def run(experiment: Experiment, runtime: Runtime = LOCAL, results_dir: str | Pat
 def state_of(key: str, runtime: Runtime = LOCAL) -> Path:
     """Where an unfinished run keeps its state, by the key of its record."""
     return runtime.cache / "runs" / key
+
+
+def kept_of(address: results.Address, runtime: Runtime = LOCAL) -> Kept:
+    """Where a run with `keep_models` leaves its models, on this kind of machine."""
+    return checkpoint.kept_in(runtime.cache / "models", address.path("").name, runtime.device)
 
 
 def identity_of(experiment: Experiment, runtime: Runtime = LOCAL) -> dict[str, Any]:
@@ -114,7 +125,9 @@ def identity_of(experiment: Experiment, runtime: Runtime = LOCAL) -> dict[str, A
     ) | ({"method": own} if own else {})
 
 
-def _run(address: results.Address, tasks: list[Task], runtime: Runtime, state: State) -> results.Record:
+def _run(
+    address: results.Address, tasks: list[Task], runtime: Runtime, state: State, kept: Kept | None
+) -> results.Record:
     e, started, stages, cpu = address.experiment, time.perf_counter(), Counter(), Counter()
     method = build_method(e, runtime, len(tasks))
     source = Source(e, runtime) if method.uses_synthetic else None
@@ -134,6 +147,8 @@ def _run(address: results.Address, tasks: list[Task], runtime: Runtime, state: S
                 done.add(evaluate_openly(method, tasks, learned(method, tasks, t)))
             done.synthetic.append(synthetic.digest if synthetic else "")
             done.step = 0
+            if kept:
+                kept.add(t, method)
             checkpoint.save(state, method, done)
         counts.update(prompts)
     run_block = {"seconds": time.perf_counter() - started, "stages": dict(stages),

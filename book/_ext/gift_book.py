@@ -3,6 +3,7 @@
 import hashlib
 import html
 import os
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -94,6 +95,33 @@ def slim(app: Sphinx, exception: Exception | None) -> None:
         script.write_text("// Icons come from the web fonts.\n", encoding="utf-8")
 
 
+#: The page that draws, the scripts that it needs in their order, and where `make live` puts its networks.
+LIVE_PAGE = "book/live"
+LIVE_SCRIPTS = ("load.js", "manifest.js", "noise.js", "draw.js", "name.js", "page.js")
+LIVE_FILES = "build/live"
+
+
+def add_live_scripts(app: Sphinx, pagename: str, templatename: str, context: dict, doctree: object) -> None:
+    """Only the page that draws carries its scripts; its networks come when the reader asks for them."""
+    if pagename == LIVE_PAGE:
+        app.add_css_file("live/live.css")
+        for name in LIVE_SCRIPTS:
+            app.add_js_file(f"live/{name}")
+
+
+def place_live_files(app: Sphinx) -> list[str]:
+    """Put scripts and networks into the static files. Without networks the manifest is empty, and the page says so."""
+    target = Path(app.outdir) / "_static" / "live"
+    shutil.rmtree(target, ignore_errors=True)
+    made = Path(app.srcdir) / LIVE_FILES
+    if made.is_dir():
+        shutil.copytree(made, target)
+    shutil.copytree(Path(app.srcdir) / "book" / "live", target, dirs_exist_ok=True)
+    if not (target / "manifest.js").exists():
+        (target / "manifest.js").write_text("giftLive.manifest = null;\n", encoding="utf-8")
+    return []
+
+
 def _version() -> str:
     from gift_lib import __version__
 
@@ -105,6 +133,8 @@ def setup(app: Sphinx) -> dict[str, object]:
     app.connect("config-inited", prepare_execution, priority=100)
     app.connect("doctree-read", let_links_reach)
     app.connect("html-page-context", add_provenance)
+    app.connect("html-page-context", add_live_scripts)
+    app.connect("html-collect-pages", place_live_files)
     app.connect("build-finished", slim)
     exercises.setup(app)
     tips.setup(app)

@@ -36,10 +36,13 @@ KINDS = {
     "pictures": "generated pictures, a folder per sampler",
     "decoded": "decoded images of real data sets",
     "runs": "states of unfinished runs",
+    "models": "models after each task, of runs that were asked to keep them",
     "originals": "original files of real data sets that this library downloaded",
 }
 #: What a run's state consists of.
 _STATE = re.compile(r"lock|state\.safetensors|\..*\.tmp")
+#: What the models of a run consist of.
+_MODELS = re.compile(r"\d\d\.safetensors|[^/]*-s\d+-[0-9a-f]+\.json|\..*\.tmp")
 #: What `--all` leaves alone: it may have taken a night to download.
 KEPT = ("originals",)
 
@@ -76,7 +79,8 @@ def _folders(kind: str) -> list[Path]:
         return found
     if kind == "rendered":
         return [p for p in _subfolders(cache_root() / "mini") if GENERATED.fullmatch(p.name)]
-    return [p for p in _subfolders(cache_root() / "runs") if all(_STATE.fullmatch(q.name) for q in p.iterdir())]
+    wanted = {"runs": _STATE, "models": _MODELS}[kind]
+    return [p for p in _subfolders(cache_root() / kind) if all(wanted.fullmatch(q.name) for q in p.iterdir())]
 
 
 def _subfolders(root: Path) -> list[Path]:
