@@ -16,7 +16,11 @@
     document.head.append(element);
   });
 
-  const bytes = (base64) => Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
+  const bytes = (base64) => {
+    const text = atob(base64), found = new Uint8Array(text.length);
+    for (let i = 0; i < found.length; i++) found[i] = text.charCodeAt(i);
+    return found;
+  };
   const unzipped = async (parts) => {
     const stream = new Blob(parts).stream().pipeThrough(new DecompressionStream("gzip"));
     return new Uint8Array(await new Response(stream).arrayBuffer());
@@ -33,7 +37,7 @@
     }
     const all = await unzipped(blobs), found = {};
     let at = 0;
-    for (const [file, length] of Object.entries(files)) found[file] = all.slice(at, (at += length));
+    for (const [file, length] of files) found[file] = all.slice(at, (at += length));
     return found;
   };
 
@@ -81,7 +85,9 @@
   gift.widen = (stored) => {
     widened ??= table();
     const halves = new Uint16Array(stored.buffer, stored.byteOffset, stored.length / 2);
-    return Float32Array.from(halves, (h) => widened[h]);
+    const wide = new Float32Array(halves.length);
+    for (let i = 0; i < wide.length; i++) wide[i] = widened[halves[i]];
+    return wide;
   };
 
   // A network ready to run: its graph and its weights.

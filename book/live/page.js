@@ -1,6 +1,6 @@
 // The page's controls: choices go in, pictures, names and matrices come out. See noise, draw and name for how.
 document.addEventListener("DOMContentLoaded", () => {
-  const gift = globalThis.giftLive, told = gift.manifest;
+  const gift = globalThis.giftLive, told = gift.manifest; // the manifest is null where nothing was exported
   const find = (name) => document.querySelector(`.gift-live [data-live="${name}"]`);
   const element = (tag, text = "", attributes = {}) => {
     const e = document.createElement(tag);
@@ -25,7 +25,8 @@ document.addEventListener("DOMContentLoaded", () => {
   const pause = () => new Promise((resolve) => setTimeout(resolve)); // lets the browser paint
 
   const canvas = (image, label) => {
-    const c = element("canvas", "", { width: image.width, height: image.height, role: "img", "aria-label": label });
+    const c = element("canvas", "", { width: image.width, height: image.height });
+    for (const [k, v] of Object.entries(label ? { role: "img", "aria-label": label } : { "aria-hidden": "true" })) c.setAttribute(k, v);
     c.getContext("2d").putImageData(image, 0, 0);
     return c;
   };

@@ -242,7 +242,9 @@ def schedule(pipeline: DiffusionPipeline, name: str) -> dict[str, Any]:
     settings = dict(scheduler.config)
     wrong = [k for k, v in SAMPLER.items() if settings.get(k, v) != v]
     if name != "dpm++" or wrong or settings["prediction_type"] not in ("epsilon", "v_prediction"):
-        raise ConfigError(f"the page that draws has no sampler for {name} ({', '.join(wrong)}): write one in book/live.")
+        raise ConfigError(
+            f"the page that draws has no sampler for {name} ({', '.join(wrong)}): write one in book/live."
+        )
     return {"alphas": scheduler.alphas_cumprod.double().tolist(), "prediction": settings["prediction_type"]}
 
 
@@ -299,7 +301,7 @@ def write_pack(folder: Path, name: str, files: Mapping[str, bytes]) -> dict[str,
     for i, part in enumerate(parts):
         text = base64.b64encode(part).decode()
         write_script(folder / f"{name}-{i}.js", f'giftLive.part("{name}",{i},"{text}");')
-    return {"parts": len(parts), "bytes": len(packed), "files": {k: len(v) for k, v in files.items()}}
+    return {"parts": len(parts), "bytes": len(packed), "files": [[k, len(v)] for k, v in files.items()]}
 
 
 def write_script(path: Path, text: str) -> None:

@@ -1,0 +1,165 @@
+"""The page that draws, part by part: its scripts against torch and diffusers, its networks against the library's."""
+
+import json
+import shutil
+import subprocess
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from torch import nn
+
+from gift_lib.book import live
+from gift_lib.clip import encode_images, encode_texts
+from gift_lib.clip import load as load_clip
+from gift_lib.config import MINI
+from gift_lib.data import load_tasks
+from gift_lib.errors import ConfigError, DataError
+from gift_lib.files import digest
+from gift_lib.generate import draws, load_pipeline, make_scheduler
+from gift_lib.losses import contrastive_distillation
+from gift_lib.repository import ROOT
+
+SCRIPTS = ROOT / "book" / "live"
+SEEDS = (0, 7, 2**32 + 3, 2**59 + 12345)
+
+
+def node(expression: str, given: object) -> object:
+    """What an expression over `gift` (the page's scripts) and `x` is."""
+    if not shutil.which("node"):
+        pytest.skip("needs node, for example: apt-get install nodejs")
+    scripts = "".join(f"require({json.dumps(str(SCRIPTS / f'{n}.js'))});" for n in ("load", "noise", "draw", "name"))
+    code = f"{scripts}const gift=giftLive,x=JSON.parse(require('fs').readFileSync(0));"
+    code += f"console.log(JSON.stringify({expression}))"
+    done = subprocess.run(["node", "-e", code], input=json.dumps(given), capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+@pytest.mark.skipif(torch.backends.cpu.get_cpu_capability() != "AVX2", reason="torch rounds otherwise elsewhere")
+@pytest.mark.parametrize("n", [1, 2, 5, 15, 16, 17, 31, 40, 256, 4096])
+def test_noise_is_torchs_to_the_last_bit(n):
+    found = node("x.map(([n, s]) => [...gift.randn(n, s)])", [[n, f"{s:x}"] for s in SEEDS])
+    for seed, values in zip(SEEDS, found, strict=True):
+        assert torch.equal(torch.tensor(values), torch.randn(n, generator=torch.Generator().manual_seed(seed)))
+
+
+def test_seeds_and_digests_are_the_librarys():
+    prompts = ["a photo of a cat.", "", 'the number: "3" - é😀\\ \x07']
+    given = [[b, p, k] for b in (0, 42) for p in prompts for k in (0, 3)]
+    wanted = [f"{draws([p] * (k + 1), b)[k].seed:015x}" for b, p, k in given]
+    assert node("x.map((a) => gift.seedOf(...a))", given) == wanted
+    texts = ["", "abc", "x" * 55, "y" * 56, "z" * 64, "w" * 1000]
+    assert node("x.map(gift.sha256)", texts) == [digest(t.encode(), 64) for t in texts]
+
+
+def test_tokens_are_those_of_both_tokenizers():
+    pipeline, clip, tasks = load_pipeline("mini"), load_clip("mini"), load_tasks(MINI)
+    prompts = [p for t in tasks for k in t.templates for p in t.prompts(k)]
+    prompts += ["", "Ünïcode CAFÉ 中文 !!", "it's  a\tcat's", "a <|endoftext|> b", "word " * 40, "0123"]
+    found = node("x.p.map(gift.tokenizer(x.told))", {"p": prompts, "told": live.tokenizer_settings(pipeline)})
+    assert found == pipeline.tokenizer(prompts, padding="max_length", truncation=True).input_ids
+    assert found[:-6] == clip.tokenize(prompts[:-6]).tolist()
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 6, 14, 15, 20, 50])
+@pytest.mark.parametrize("prediction", ["epsilon", "v_prediction"])
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_the_sampler_is_diffusers(steps, prediction):
+    config = {**load_pipeline("mini").scheduler.config, "prediction_type": prediction}
+    scheduler = make_scheduler("dpm++", config)
+    scheduler.set_timesteps(steps)
+    x = torch.linspace(-2, 2, 8)
+    alphas = scheduler.alphas_cumprod.double().tolist()
+    given = {"told": {"alphas": alphas, "prediction": prediction}, "steps": steps, "x": x.tolist()}
+    code = "(() => { const s = gift.solver(x.told, x.steps); let z = x.x; "
+    code += "s.t.forEach((t, k) => { z = s.step(z, z.map((v) => Math.sin(v + t)), k).x; }); return [s.t, z]; })()"
+    t, found = node(code, given)
+    assert t == scheduler.timesteps.tolist()
+    for step in scheduler.timesteps:
+        x = scheduler.step(torch.sin(x + step), step, x).prev_sample
+    torch.testing.assert_close(torch.tensor(found), x, atol=2e-4, rtol=1e-3)
+
+
+def test_distillation_is_the_librarys():
+    teacher, student = torch.randn(2, 3, 5, generator=torch.Generator().manual_seed(0)) * 10
+    found = node("gift.distillation(x[0], x[1], 2)", [teacher.tolist(), student.tolist()])
+    assert found == pytest.approx(float(contrastive_distillation(teacher, student, 2.0)), rel=1e-5)
+
+
+def test_halves_become_the_floats_that_they_are():
+    halves = np.arange(0, 65536, 7, dtype=np.uint16).view(np.float16)
+    halves = halves[np.isfinite(halves)]
+    found = node("[...gift.widen(Uint8Array.from(x))]", list(halves.tobytes()))
+    assert np.array_equal(np.array(found, np.float32), halves.astype(np.float32))
+
+
+def test_a_difference_comes_back_within_half_a_step_in_python_and_on_the_page():
+    rng = torch.Generator().manual_seed(1)
+    before = {"w": torch.randn(3, 4, 2, generator=rng), "b": torch.randn(5, generator=rng)}
+    after = {k: v + 0.1 * torch.randn(v.shape, generator=rng) for k, v in before.items()}
+    places = {"w": (0, before["w"].shape), "b": (24, before["b"].shape)}
+    stored = live.difference(after, before, places)
+    back = live.restored(stored, before, places)
+    for name in before:
+        rows = (after[name] - before[name]).reshape(live.row_count(before[name].shape), -1)
+        error = (back[name] - after[name]).reshape(rows.shape).abs()
+        assert bool((error <= rows.abs().amax(1, keepdim=True) / 254 + 1e-6).all())
+    flat = torch.cat([before[k].flatten() for k in before]).tolist()
+    given = {"before": flat, "stored": list(stored), "rows": [[3, 8], [1, 5]]}
+    found = node("[...gift.changed(x.before, Uint8Array.from(x.stored), x.rows)]", given)
+    torch.testing.assert_close(torch.tensor(found), torch.cat([back[k].flatten() for k in back]))
+
+
+def test_what_the_page_cannot_run_is_one_clear_error():
+    with pytest.raises(ConfigError, match="architecture"):
+        live.difference({}, {}, {"w": (0, torch.Size([2]))})
+    with pytest.raises(DataError, match="fp16"):
+        live.halves({"w": (0, torch.Size([1]))}, {"w": torch.tensor([0.1])})
+    with pytest.raises(ConfigError, match="sampler"):
+        live.schedule(load_pipeline("mini"), "ddim")
+
+
+def test_a_graph_tells_nothing_of_the_machine_and_keeps_no_weights(tmp_path):
+    torch.manual_seed(0)
+    module = nn.Linear(6, 4).half().float()
+    network = live.Network(live.Call(module, lambda m, x: m(x).relu()), (torch.zeros(2, 6),), True)
+    files, _ = live.network_files("lin", {"lin": network})
+    assert str(ROOT).encode() not in files["lin.graph"] and b".py" not in files["lin.graph"]
+    assert len(files["lin.weights"]) == 2 * 28
+    x = torch.randn(5, 6)
+    found = answer(tmp_path, files["lin.graph"], files["lin.weights"], x)
+    torch.testing.assert_close(found, module(x).relu().detach())
+
+
+def answer(folder, graph: bytes, weights: bytes, *inputs: torch.Tensor) -> torch.Tensor:
+    """What onnxruntime computes from a graph and its weights, widened as the page does it."""
+    import onnxruntime
+
+    (folder / "g.onnx").write_bytes(graph)
+    (folder / "weights").write_bytes(np.frombuffer(weights, np.float16).astype(np.float32).tobytes())
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(folder / "g.onnx", options)
+    return torch.from_numpy(session.run(None, {f"x{i}": v.numpy() for i, v in enumerate(inputs)})[0])
+
+
+@pytest.mark.slow
+@torch.no_grad()
+def test_every_network_answers_as_torch_does(tmp_path):
+    pipeline, clip = load_pipeline("mini"), load_clip("mini")
+    ids = clip.tokenize(["a photo of a cat.", ""])
+    rng = torch.Generator().manual_seed(0)
+    for name, network in live.drawing(pipeline).items():
+        files, _ = live.network_files(name, {name: network})
+        given = [ids if v.dtype == torch.int64 else torch.randn(v.shape, generator=rng) for v in network.inputs]
+        given = [v * 0 + 500 if v.ndim == 0 else v for v in given]
+        found = answer(tmp_path, files[f"{name}.graph"], files[f"{name}.weights"], *given)
+        torch.testing.assert_close(found, network.call(*given), atol=2e-5, rtol=1e-4)
+        assert len(onnx.load_from_string(files[f"{name}.graph"]).metadata_props) == 0
+    files, _ = live.network_files("clip", live.naming(clip))
+    x = clip.preprocess.eval(torch.randint(256, (5, 3, 32, 32), generator=rng).to(torch.uint8))
+    images = answer(tmp_path, files["images.graph"], files["clip.weights"], x)
+    torch.testing.assert_close(images, encode_images(clip.model, x), atol=2e-6, rtol=1e-4)
+    texts = answer(tmp_path, files["texts.graph"], files["clip.weights"], ids)
+    torch.testing.assert_close(texts, encode_texts(clip.model, ids), atol=2e-6, rtol=1e-4)
