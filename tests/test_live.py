@@ -19,7 +19,7 @@ from gift_lib.errors import ConfigError, DataError
 from gift_lib.files import digest
 from gift_lib.generate import draws, load_pipeline, make_scheduler
 from gift_lib.losses import contrastive_distillation
-from gift_lib.repository import ROOT
+from gift_lib.runs.repository import ROOT
 
 SCRIPTS = ROOT / "book" / "live"
 SEEDS = (0, 7, 2**32 + 3, 2**59 + 12345)

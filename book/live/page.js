@@ -206,7 +206,8 @@ document.addEventListener("DOMContentLoaded", () => {
   });
   let batch = [];
   const drawBatch = async (say) => {
-    const items = [...drawn.slice(0, 3), ...others()].slice(0, 8);
+    const latest = drawn.filter((d, i) => drawn.findIndex((e) => e.prompt === d.prompt) === i).slice(0, 3);
+    const items = [...latest, ...others().filter((o) => latest.every((d) => d.prompt !== o.prompt))].slice(0, 8);
     batch = [];
     for (const item of items) {
       say(`Drawing “${item.prompt}” (${batch.length + 1} of ${items.length})`);

@@ -37,7 +37,7 @@ from gift_lib.errors import ConfigError, DataError, GiftError
 from gift_lib.files import atomic_write, canonical_json, digest, file_digest, make_folder
 from gift_lib.generate import load_pipeline, make_scheduler, weights_digest
 from gift_lib.pool import concepts_of
-from gift_lib.repository import ROOT
+from gift_lib.runs.repository import ROOT
 from gift_lib.tasks import Task, all_indices
 from gift_lib.training import Runtime, identity_of, kept_models, models_of, run
 
