@@ -17,7 +17,8 @@ from gift_lib.config import MINI
 from gift_lib.data import load_tasks
 from gift_lib.errors import ConfigError, DataError
 from gift_lib.files import digest
-from gift_lib.generate import draws, load_pipeline, make_scheduler
+from gift_lib.generation.draws import draws
+from gift_lib.generation.pipeline import load_pipeline, make_scheduler
 from gift_lib.losses import contrastive_distillation
 from gift_lib.runs.repository import ROOT
 

@@ -35,7 +35,7 @@ from gift_lib.concepts import TEMPLATE
 from gift_lib.config import MINI, Experiment
 from gift_lib.errors import ConfigError, DataError, GiftError
 from gift_lib.files import atomic_write, canonical_json, digest, file_digest, make_folder
-from gift_lib.generate import load_pipeline, make_scheduler, weights_digest
+from gift_lib.generation.pipeline import load_pipeline, make_scheduler, weights_digest
 from gift_lib.pool import concepts_of
 from gift_lib.runs.repository import ROOT
 from gift_lib.tasks import Task, all_indices
