@@ -54,7 +54,11 @@ $(STAMP):
 	@rm -f $(VENV)/.installed-*
 	@touch $@
 
-book: main-job live html ## run GIFT on the scale model, compare it with its record, then build the book
+book: ## run GIFT on the scale model, compare it with its record, then build the book
+
+# While GIFT trains on one core, the other one has time for what the page that draws needs beside it.
+	@$(MAKE) --no-print-directory -j2 main-job live-ahead
+	@$(MAKE) --no-print-directory html
 
 main-job: install ## the run that the experiment page shows, through papermill
 	@mkdir -p build/main-job
@@ -64,8 +68,11 @@ main-job: install ## the run that the experiment page shows, through papermill
 	$(PY) -m gift_lib.runs.verify --adopt build/main-job
 
 live: install ## the networks of the page that draws, for a browser, with CLIP after METHODS=finetune,gift (kept until something changes)
-	@$(PY) env/onnxruntime_web.py build/onnxruntime-web || echo "The page that draws will say what it lacks; make live tries again."
-	OMP_NUM_THREADS=1 $(PY) -m gift_lib.book.live --methods $(METHODS)
+	@if $(PY) env/onnxruntime_web.py build/onnxruntime-web; then OMP_NUM_THREADS=1 $(PY) -m gift_lib.live --methods="$$METHODS"; \
+	else echo "The page that draws will say what it lacks; make live tries again."; fi
+
+live-ahead: METHODS := finetune
+live-ahead: live
 
 html: live ## build the book, strictly, into _build/html
 	rm -rf _build/html _build/.doctrees

@@ -11,6 +11,7 @@ What lies where, in the order in which data flows:
     world/                              how the scale model's weights are made and judged
     runs/                               batches, and commands about runs
     book/                               what only pages need
+    live/                               the page that draws in the reader's browser: its networks as files
 """
 
 import platform

@@ -16,7 +16,7 @@ ROOT = Path(gift_lib.__file__).parent
 FLOORS = (
     "errors files device speed tasks config", "data", "concepts pool", "pictures", "generation", "generate",
     "clip losses consolidation", "methods", "metrics intervals evaluation checkpoint results", "training",
-    "world", "runs", "book",
+    "world", "runs", "book live",
 )  # fmt: skip
 
 
@@ -117,7 +117,7 @@ def test_the_core_stays_small():
 def test_the_tests_mirror_the_houses():
     tests = Path(__file__).parent
     folders = {d.name for d in tests.iterdir() if any(d.glob("test_*.py"))}
-    assert folders == {"data", "methods", "speed", "world", "runs", "book"}
+    assert folders == {"data", "methods", "speed", "world", "runs", "book", "live"}
     assert all((ROOT / folder / "__init__.py").is_file() for folder in folders)
 
 

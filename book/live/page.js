@@ -268,6 +268,7 @@ document.addEventListener("DOMContentLoaded", () => {
   find("pictures").append(...told.tasks.map((t, j) => element("option", `test pictures of task ${j + 1}: ${t.name}`, { value: j })));
   find("method").append(...told.methods.toReversed().map((m) => element("option", m.title, { value: m.name })));
   for (const name of ["steps", "guidance", "seed"]) find(name).value = told[name];
+  find("ran").textContent = `These models come from runs of “make live”. ${told.methods.map((m) => `${m.title}: ${m.run}.`).join(" ")}`;
   const sliders = [find("task"), find("task-walk")];
   for (const slider of sliders) slider.max = told.tasks.length;
   sliders[0].value = sliders[1].value = told.tasks.length;

@@ -8,9 +8,9 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from test_houses import imports, modules
 from torch import nn
 
-from gift_lib.book import live
 from gift_lib.clip import encode_images, encode_texts
 from gift_lib.clip import load as load_clip
 from gift_lib.config import MINI
@@ -19,6 +19,8 @@ from gift_lib.errors import ConfigError, DataError
 from gift_lib.files import digest
 from gift_lib.generation.draws import draws
 from gift_lib.generation.pipeline import load_pipeline, make_scheduler
+from gift_lib.live import __main__ as command
+from gift_lib.live import graphs, models, packs, told
 from gift_lib.losses import contrastive_distillation
 from gift_lib.runs.repository import ROOT
 
@@ -58,7 +60,7 @@ def test_tokens_are_those_of_both_tokenizers():
     pipeline, clip, tasks = load_pipeline("mini"), load_clip("mini"), load_tasks(MINI)
     prompts = [p for t in tasks for k in t.templates for p in t.prompts(k)]
     prompts += ["", "Ünïcode CAFÉ 中文 !!", "it's  a\tcat's", "a <|endoftext|> b", "word " * 40, "0123"]
-    found = node("x.p.map(gift.tokenizer(x.told))", {"p": prompts, "told": live.tokenizer_settings(pipeline)})
+    found = node("x.p.map(gift.tokenizer(x.told))", {"p": prompts, "told": told.tokenizer_settings(pipeline)})
     assert found == pipeline.tokenizer(prompts, padding="max_length", truncation=True).input_ids
     assert found[:-6] == clip.tokenize(prompts[:-6]).tolist()
 
@@ -100,10 +102,10 @@ def test_a_difference_comes_back_within_half_a_step_in_python_and_on_the_page():
     before = {"w": torch.randn(3, 4, 2, generator=rng), "b": torch.randn(5, generator=rng)}
     after = {k: v + 0.1 * torch.randn(v.shape, generator=rng) for k, v in before.items()}
     places = {"w": (0, before["w"].shape), "b": (24, before["b"].shape)}
-    stored = live.difference(after, before, places)
-    back = live.restored(stored, before, places)
+    stored = models.difference(after, before, places)
+    back = models.restored(stored, before, places)
     for name in before:
-        rows = (after[name] - before[name]).reshape(live.row_count(before[name].shape), -1)
+        rows = (after[name] - before[name]).reshape(models.row_count(before[name].shape), -1)
         error = (back[name] - after[name]).reshape(rows.shape).abs()
         assert bool((error <= rows.abs().amax(1, keepdim=True) / 254 + 1e-6).all())
     flat = torch.cat([before[k].flatten() for k in before]).tolist()
@@ -114,23 +116,57 @@ def test_a_difference_comes_back_within_half_a_step_in_python_and_on_the_page():
 
 def test_what_the_page_cannot_run_is_one_clear_error():
     with pytest.raises(ConfigError, match="architecture"):
-        live.difference({}, {}, {"w": (0, torch.Size([2]))})
+        models.difference({}, {}, {"w": (0, torch.Size([2]))})
     with pytest.raises(DataError, match="fp16"):
-        live.halves({"w": (0, torch.Size([1]))}, {"w": torch.tensor([0.1])})
+        graphs.halves({"w": (0, torch.Size([1]))}, {"w": torch.tensor([0.1])})
     with pytest.raises(ConfigError, match="sampler"):
-        live.schedule(load_pipeline("mini"), "ddim")
+        told.schedule(load_pipeline("mini"), "ddim")
 
 
 def test_a_graph_tells_nothing_of_the_machine_and_keeps_no_weights(tmp_path):
     torch.manual_seed(0)
     module = nn.Linear(6, 4).half().float()
-    network = live.Network(live.Call(module, lambda m, x: m(x).relu()), (torch.zeros(2, 6),), True)
-    files, _ = live.network_files("lin", {"lin": network})
+    network = graphs.Network(graphs.Call(module, lambda m, x: m(x).relu()), (torch.zeros(2, 6),), True)
+    files = graphs.network_files("lin", {"lin": network})
     assert str(ROOT).encode() not in files["lin.graph"] and b".py" not in files["lin.graph"]
     assert len(files["lin.weights"]) == 2 * 28
     x = torch.randn(5, 6)
     found = answer(tmp_path, files["lin.graph"], files["lin.weights"], x)
     torch.testing.assert_close(found, module(x).relu().detach())
+
+
+def test_a_pack_is_written_once_and_goes_on_where_it_stopped(tmp_path):
+    made = []
+
+    def pack(name: str, mark: str) -> packs.Pack:
+        return packs.Pack(name, mark, lambda: made.append(name) or {"b": b"xyz", "a": bytes(5)})
+
+    told_, fresh = packs.write(tmp_path, [pack("draw", "1"), pack("clip", "1")])
+    assert fresh and made == ["draw", "clip"] and told_["draw"]["files"] == [["b", 3], ["a", 5]]
+    assert packs.write(tmp_path, [pack("draw", "1"), pack("clip", "1")]) == (told_, False)
+    (tmp_path / "clip-0.js").unlink()
+    (tmp_path / "clip-9.js").write_text("stray")
+    assert packs.write(tmp_path, [pack("draw", "2"), pack("clip", "1")])[1]
+    assert made == ["draw", "clip", "draw", "clip"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["clip-0.js", "draw-0.js", "packs.json"]
+    packs.write(tmp_path, [pack("draw", "2")])
+    assert not (tmp_path / "clip-0.js").exists() and len(made) == 4
+
+
+def test_the_mark_counts_every_module_that_the_files_are_made_by():
+    listed, seen, todo = set(command.sources()), set(), ["gift_lib.live.__main__"]
+    while todo:
+        if (name := todo.pop()) not in seen:
+            seen.add(name)
+            todo += imports(modules()[name].read_text(encoding="utf-8"))
+    assert {modules()[n] for n in seen} <= listed
+    assert {"gift_lib.generation.pipeline", "gift_lib.clip.towers", "gift_lib.methods.gift"} & seen
+    assert command.mark("a") != command.mark("b") and command.mark("a") == command.mark("a")
+
+
+def test_the_command_tells_a_wrong_method_in_one_line(tmp_path, capsys):
+    assert command.main(["--methods", "no_such", "--out", str(tmp_path / "live")]) == 1
+    assert "no_such" in capsys.readouterr().err
 
 
 def answer(folder, graph: bytes, weights: bytes, *inputs: torch.Tensor) -> torch.Tensor:
@@ -151,14 +187,14 @@ def test_every_network_answers_as_torch_does(tmp_path):
     pipeline, clip = load_pipeline("mini"), load_clip("mini")
     ids = clip.tokenize(["a photo of a cat.", ""])
     rng = torch.Generator().manual_seed(0)
-    for name, network in live.drawing(pipeline).items():
-        files, _ = live.network_files(name, {name: network})
+    for name, network in graphs.drawing(pipeline).items():
+        files = graphs.network_files(name, {name: network})
         given = [ids if v.dtype == torch.int64 else torch.randn(v.shape, generator=rng) for v in network.inputs]
         given = [v * 0 + 500 if v.ndim == 0 else v for v in given]
         found = answer(tmp_path, files[f"{name}.graph"], files[f"{name}.weights"], *given)
         torch.testing.assert_close(found, network.call(*given), atol=2e-5, rtol=1e-4)
         assert len(onnx.load_from_string(files[f"{name}.graph"]).metadata_props) == 0
-    files, _ = live.network_files("clip", live.naming(clip))
+    files = graphs.network_files("clip", graphs.naming(clip), whole=True)
     x = clip.preprocess.eval(torch.randint(256, (5, 3, 32, 32), generator=rng).to(torch.uint8))
     images = answer(tmp_path, files["images.graph"], files["clip.weights"], x)
     torch.testing.assert_close(images, encode_images(clip.model, x), atol=2e-6, rtol=1e-4)
