@@ -16,7 +16,7 @@ import torch
 
 from gift_lib import checkpoint, data, methods, results, training
 from gift_lib.config import NUMERICS_VERSION, experiment
-from gift_lib.errors import ConfigError, GiftError, NumericsError
+from gift_lib.errors import ConfigError, DataError, GiftError, NumericsError
 from gift_lib.files import canonical_json, digest, read_json
 from gift_lib.methods.base import Shuffle, seeded
 from gift_lib.pool import prompt_stream
@@ -51,7 +51,8 @@ def test_same_seed_same_bytes_and_another_seed_others(runtime):
 
 def test_the_record_is_complete(runtime, tmp_path):
     e = experiment(seed=101, **SMALL)
-    record = run(e, runtime, tmp_path)
+    keeping = dataclasses.replace(runtime, keep_models=True)
+    record = run(e, keeping, tmp_path)
     assert record["result"]["tasks"] == ["terrain", "digits"]
     assert len(record["result"]["R"]) == len(record["result"]["zero_shot"]) == 2
     assert set(record["result"]["losses"]["digits"]) == {"ce", "cd", "ita"}
@@ -62,6 +63,23 @@ def test_the_record_is_complete(runtime, tmp_path):
     assert not list((runtime.cache / "runs").iterdir()), "the state of a finished run is gone"
     frame = results.load_frame(tmp_path)
     assert frame.loc[0, "Last"] == pytest.approx(sum(record["result"]["R"][-1]) / 2)
+    check_kept(e, keeping, record, tmp_path)
+
+
+def check_kept(e, keeping, record, folder):
+    """The models after both tasks lie in the cache; where one is gone, its run counts as one that kept none."""
+    kept = training.kept_of(results.Address(e, training.identity_of(e, keeping)), keeping)
+    assert kept.record == record == run(e, keeping, folder)
+    first, last = kept.model(0), kept.model(1)
+    assert first.keys() == last.keys() == training.load_clip(e.model).model.state_dict().keys()
+    assert any(not torch.equal(first[k], last[k]) for k in first)
+    (kept.folder / "01.safetensors").write_bytes(b"cut short")
+    with pytest.raises(DataError, match="broken"):
+        kept.model(0)
+    (kept.folder / "01.safetensors").unlink()
+    assert kept.record is None
+    with pytest.raises(DataError, match="not there"):
+        kept.model(0)
 
 
 def test_a_current_record_is_not_run_again(runtime, tmp_path, monkeypatch):

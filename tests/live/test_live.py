@@ -40,11 +40,11 @@ def node(expression: str, given: object) -> object:
 
 
 @pytest.mark.skipif(torch.backends.cpu.get_cpu_capability() != "AVX2", reason="torch rounds otherwise elsewhere")
-@pytest.mark.parametrize("n", [1, 2, 5, 15, 16, 17, 31, 40, 256, 4096])
-def test_noise_is_torchs_to_the_last_bit(n):
-    found = node("x.map(([n, s]) => [...gift.randn(n, s)])", [[n, f"{s:x}"] for s in SEEDS])
-    for seed, values in zip(SEEDS, found, strict=True):
-        assert torch.equal(torch.tensor(values), torch.randn(n, generator=torch.Generator().manual_seed(seed)))
+def test_noise_is_torchs_to_the_last_bit():
+    given = [(n, s) for n in (1, 2, 5, 15, 16, 17, 31, 40, 256, 4096) for s in SEEDS]
+    found = node("x.map(([n, s]) => [...gift.randn(n, s)])", [[n, f"{s:x}"] for n, s in given])
+    for (n, seed), values in zip(given, found, strict=True):
+        assert torch.equal(torch.tensor(values), torch.randn(n, generator=torch.Generator().manual_seed(seed))), n
 
 
 def test_seeds_and_digests_are_the_librarys():
@@ -65,23 +65,27 @@ def test_tokens_are_those_of_both_tokenizers():
     assert found[:-6] == clip.tokenize(prompts[:-6]).tolist()
 
 
-@pytest.mark.parametrize("steps", [1, 2, 3, 6, 14, 15, 20, 50])
-@pytest.mark.parametrize("prediction", ["epsilon", "v_prediction"])
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-def test_the_sampler_is_diffusers(steps, prediction):
-    config = {**load_pipeline("mini").scheduler.config, "prediction_type": prediction}
-    scheduler = make_scheduler("dpm++", config)
-    scheduler.set_timesteps(steps)
-    x = torch.linspace(-2, 2, 8)
-    alphas = scheduler.alphas_cumprod.double().tolist()
-    given = {"told": {"alphas": alphas, "prediction": prediction}, "steps": steps, "x": x.tolist()}
-    code = "(() => { const s = gift.solver(x.told, x.steps); let z = x.x; "
-    code += "s.t.forEach((t, k) => { z = s.step(z, z.map((v) => Math.sin(v + t)), k).x; }); return [s.t, z]; })()"
-    t, found = node(code, given)
-    assert t == scheduler.timesteps.tolist()
-    for step in scheduler.timesteps:
-        x = scheduler.step(torch.sin(x + step), step, x).prev_sample
-    torch.testing.assert_close(torch.tensor(found), x, atol=2e-4, rtol=1e-3)
+def test_the_sampler_is_diffusers():
+    schedulers, given, x = [], [], torch.linspace(-2, 2, 8)
+    config = load_pipeline("mini").scheduler.config
+    for steps in (1, 2, 3, 6, 14, 15, 20, 50):
+        for prediction in ("epsilon", "v_prediction"):
+            scheduler = make_scheduler(
+                "dpm++", {**load_pipeline("mini").scheduler.config, "prediction_type": prediction}
+            )
+            scheduler.set_timesteps(steps)
+            schedulers.append(scheduler)
+            told_ = {"alphas": scheduler.alphas_cumprod.double().tolist(), "prediction": prediction}
+            given.append({"told": told_, "steps": steps, "x": x.tolist()})
+    code = "x.map((x) => { const s = gift.solver(x.told, x.steps); let z = x.x; "
+    code += "s.t.forEach((t, k) => { z = s.step(z, z.map((v) => Math.sin(v + t)), k).x; }); return [s.t, z]; })"
+    for scheduler, (t, found) in zip(schedulers, node(code, given), strict=True):
+        assert t == scheduler.timesteps.tolist()
+        y = x
+        for step in scheduler.timesteps:
+            y = scheduler.step(torch.sin(y + step), step, y).prev_sample
+        torch.testing.assert_close(torch.tensor(found), y, atol=2e-4, rtol=1e-3)
 
 
 def test_distillation_is_the_librarys():
@@ -123,6 +127,7 @@ def test_what_the_page_cannot_run_is_one_clear_error():
         told.schedule(load_pipeline("mini"), "ddim")
 
 
+@pytest.mark.slow  # the exporter takes seconds to import
 def test_a_graph_tells_nothing_of_the_machine_and_keeps_no_weights(tmp_path):
     torch.manual_seed(0)
     module = nn.Linear(6, 4).half().float()

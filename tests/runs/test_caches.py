@@ -20,7 +20,7 @@ def place(tmp_path, monkeypatch):
     monkeypatch.delenv("GIFT_DECODED", raising=False)
     for path in (
         "mini/0123456789abcdef/animals-train.safetensors", "images/00112233445566ff/ab/x.png",
-        "images/DTD/train-224/00000.bin", "runs/abc/state.safetensors", "downloads/dtd/x.jpg", "downloads/mine/y.jpg",
+        "images/DTD/train-224/00000.bin", "runs/abc/state.safetensors", "models/abc/01.safetensors", "downloads/dtd/x.jpg", "downloads/mine/y.jpg",
     ):  # fmt: skip
         file = tmp_path / "cache" / path
         file.parent.mkdir(parents=True)
@@ -33,7 +33,8 @@ def test_everything_is_listed_once_by_kind(place, capsys):
     found = [(e.kind, e.path.relative_to(place).as_posix(), e.files, e.bytes) for e in caches.entries()]
     assert found == [
         ("rendered", "mini/0123456789abcdef", 1, 5), ("pictures", "images/00112233445566ff", 1, 5),
-        ("decoded", "images/DTD", 1, 5), ("runs", "runs/abc", 1, 5), ("originals", "downloads/dtd", 1, 5),
+        ("decoded", "images/DTD", 1, 5), ("runs", "runs/abc", 1, 5), ("models", "models/abc", 1, 5),
+        ("originals", "downloads/dtd", 1, 5),
     ]  # fmt: skip
     assert caches.main([]) == 0
     out = capsys.readouterr().out
