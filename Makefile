@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help install book main-job live html pdf serve test test-slow lint bench bench-against world world-check world-trial sweep \
+.PHONY: help install book main-job live live-ahead html pdf serve test test-slow lint bench bench-against world world-check world-trial sweep \
         sweep-status table row \
         verify reproduce data zero-shot dry-run cache readme crate clean
 
@@ -54,9 +54,8 @@ $(STAMP):
 	@rm -f $(VENV)/.installed-*
 	@touch $@
 
-book: ## run GIFT on the scale model, compare it with its record, then build the book
-
 # While GIFT trains on one core, the other one has time for what the page that draws needs beside it.
+book: install ## run GIFT on the scale model, compare it with its record, then build the book
 	@$(MAKE) --no-print-directory -j2 main-job live-ahead
 	@$(MAKE) --no-print-directory html
 
@@ -71,7 +70,7 @@ live: install ## the networks of the page that draws, for a browser, with CLIP a
 	@if $(PY) env/onnxruntime_web.py build/onnxruntime-web; then OMP_NUM_THREADS=1 $(PY) -m gift_lib.live --methods="$$METHODS"; \
 	else echo "The page that draws will say what it lacks; make live tries again."; fi
 
-live-ahead: METHODS := finetune
+live-ahead: override METHODS := finetune
 live-ahead: live
 
 html: live ## build the book, strictly, into _build/html

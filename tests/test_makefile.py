@@ -15,6 +15,7 @@ TARGETS = {
     "table": ("NAME", "SCALE"),
     "row": ("FILE", "ORDER", "SCALE", "DEVICE", "JOBS"),
     "verify": ("N",),
+    "live": ("METHODS",),
     "zero-shot": ("SCALE", "DEVICE"),
     "dry-run": ("SCALE", "METHOD", "DEVICE"),
     "world": ("DEVICE",),

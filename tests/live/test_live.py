@@ -71,9 +71,7 @@ def test_the_sampler_is_diffusers():
     config = load_pipeline("mini").scheduler.config
     for steps in (1, 2, 3, 6, 14, 15, 20, 50):
         for prediction in ("epsilon", "v_prediction"):
-            scheduler = make_scheduler(
-                "dpm++", {**load_pipeline("mini").scheduler.config, "prediction_type": prediction}
-            )
+            scheduler = make_scheduler("dpm++", {**config, "prediction_type": prediction})
             scheduler.set_timesteps(steps)
             schedulers.append(scheduler)
             told_ = {"alphas": scheduler.alphas_cumprod.double().tolist(), "prediction": prediction}

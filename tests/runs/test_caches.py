@@ -20,7 +20,8 @@ def place(tmp_path, monkeypatch):
     monkeypatch.delenv("GIFT_DECODED", raising=False)
     for path in (
         "mini/0123456789abcdef/animals-train.safetensors", "images/00112233445566ff/ab/x.png",
-        "images/DTD/train-224/00000.bin", "runs/abc/state.safetensors", "models/abc/01.safetensors", "downloads/dtd/x.jpg", "downloads/mine/y.jpg",
+        "images/DTD/train-224/00000.bin", "runs/abc/state.safetensors", "models/abc/01.safetensors",
+        "downloads/dtd/x.jpg", "downloads/mine/y.jpg",
     ):  # fmt: skip
         file = tmp_path / "cache" / path
         file.parent.mkdir(parents=True)
@@ -61,7 +62,7 @@ def test_an_empty_cache_is_listed(tmp_path, monkeypatch, capsys):
 def test_clear_removes_what_is_named_and_nothing_else(place, capsys):
     assert caches.main(["clear", "pictures"]) == 0
     assert "pictures: 0.0 MB freed" in capsys.readouterr().out
-    assert [e.kind for e in caches.entries()] == ["rendered", "decoded", "runs", "originals"]
+    assert [e.kind for e in caches.entries()] == ["rendered", "decoded", "runs", "models", "originals"]
 
 
 def test_what_says_that_pictures_are_there_goes_with_them(place):
@@ -99,7 +100,14 @@ def test_where_nobody_can_be_asked_nothing_is_removed(place, monkeypatch, capsys
 def test_folders_that_are_not_the_librarys_are_neither_listed_nor_cleared(place, tmp_path, monkeypatch):
     """GIFT_CACHE may be a home folder with `runs`, `images` and `mini` of its owner's."""
     own = [
-        place / p for p in ("runs/thesis/main.tex", "images/holidays/1.jpg", "images/DTD2/raw/x.bin", "mini/car.txt")
+        place / p
+        for p in (
+            "runs/thesis/main.tex",
+            "models/clip/01.pt",
+            "images/holidays/1.jpg",
+            "images/DTD2/raw/x.bin",
+            "mini/car.txt",
+        )
     ]
     own.append(place / "mini" / "cooper" / "x.jpg")
     for path in own:
