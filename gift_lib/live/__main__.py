@@ -17,7 +17,7 @@ from gift_lib import data, methods, results
 from gift_lib.clip import load as load_clip
 from gift_lib.clip import weights_digest as clip_digest
 from gift_lib.config import MINI, Experiment
-from gift_lib.errors import GiftError
+from gift_lib.errors import ConfigError, GiftError
 from gift_lib.files import canonical_json, digest, file_digest, make_folder
 from gift_lib.generation.pipeline import load_pipeline, weights_digest
 from gift_lib.live import graphs, models, packs, told
@@ -93,6 +93,8 @@ def engine(folder: Path) -> list[Pack]:
 def build(out: Path, names: Sequence[str], folder: Path) -> bool:
     """Write what `out` lacks; whether anything was written."""
     chosen = [MINI.replace(method=name) for name in names]
+    if not chosen:
+        raise ConfigError("the page compares methods: name one at least, for example --methods gift.")
     for e in chosen:
         methods.check(e)
     plan = [
@@ -116,7 +118,7 @@ def manifest(found: dict[str, Any], chosen: Sequence[Experiment]) -> dict[str, A
     return told.settings(MINI, clip(), pipeline(), tasks()) | {
         "packs": {name: {k: v for k, v in p.items() if k != "mark"} for name, p in found.items()},
         "methods": [told.ran(e, record) for e, record in zip(chosen, runs, strict=True)],
-        "zero_shot": runs[0]["result"]["zero_shot"] if runs else [],
+        "zero_shot": runs[0]["result"]["zero_shot"],
         "rows": [[n := models.row_count(shape), shape.numel() // n] for shape in shapes],
     }
 

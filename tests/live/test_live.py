@@ -167,9 +167,10 @@ def test_the_mark_counts_every_module_that_the_files_are_made_by():
     assert command.mark("a") != command.mark("b") and command.mark("a") == command.mark("a")
 
 
-def test_the_command_tells_a_wrong_method_in_one_line(tmp_path, capsys):
-    assert command.main(["--methods", "no_such", "--out", str(tmp_path / "live")]) == 1
-    assert "no_such" in capsys.readouterr().err
+@pytest.mark.parametrize(("names", "told"), [("no_such", "no_such"), (" , ", "name one at least")])
+def test_the_command_tells_a_wrong_method_in_one_line(tmp_path, capsys, names, told):
+    assert command.main(["--methods", names, "--out", str(tmp_path / "live")]) == 1
+    assert told in capsys.readouterr().err and not (tmp_path / "live").exists()
 
 
 def answer(folder, graph: bytes, weights: bytes, *inputs: torch.Tensor) -> torch.Tensor:

@@ -1,8 +1,7 @@
 """The page that draws, driven in a browser: from a server and from a disk, on one core, on a phone."""
 
-import time
-
 import numpy as np
+import psutil
 import pytest
 from browser import axe, barriers, chromium, dress, external_requests, resize, script_errors, served, visit
 
@@ -34,12 +33,12 @@ def browser(site):
         yield driven
 
 
-def do(browser, name: str, **values: object) -> str:
-    """Set controls, press the button `name`, wait for what it says."""
+def do(browser, button: str, /, **values: object) -> str:
+    """Set controls, press the button, wait for what it says."""
     for control, value in values.items():
         browser.execute_script(SET, control, str(value))
     browser.set_script_timeout(240)
-    return browser.execute_async_script(PRESS, name)
+    return browser.execute_async_script(PRESS, button)
 
 
 SET = """
@@ -91,10 +90,7 @@ def test_seed_0_draws_the_books_own_picture(site, browser, place):
     assert visit(browser, f"{address}/{PAGE}") == []
     if place == "server":
         assert browser.execute_script(WEIGHT) < 3 * 2**20, "nothing is loaded before it is asked for"
-    started = time.process_time(), time.perf_counter()
-    said = do(browser, "draw", name=NAME, seed=0)
-    print(place, said, f"{time.perf_counter() - started[1]:.1f} s with loading")
-    assert "drawn in" in said
+    assert "drawn in" in do(browser, "draw", name=NAME, seed=0)
     assert np.abs(pixels(browser) - books(prompt(browser), 0)).max() <= 1
     other = pixels(browser)
     do(browser, "draw", seed=1)
@@ -128,9 +124,17 @@ def test_a_used_page_has_no_barrier_and_fits(site, browser, theme, width):
     assert browser.execute_script("return document.documentElement.scrollWidth") <= width
 
 
-def test_a_first_picture_comes_in_time(site):
+def work(browser) -> float:
+    """Seconds of processor time of the browser with all its processes."""
+    times = [p.cpu_times() for p in psutil.Process(browser.service.process.pid).children(recursive=True)]
+    return sum(t.user + t.system for t in times)
+
+
+def test_a_first_picture_needs_less_than_ten_seconds_of_one_core(site):
     with chromium() as fresh:
         visit(fresh, f"{site}/{PAGE}")
-        started = time.perf_counter()
-        do(fresh, "draw")
-        assert time.perf_counter() - started < SECONDS
+        before = work(fresh)
+        said = do(fresh, "draw")
+        used = work(fresh) - before
+        print(f"{used:.1f} s of processor time. {said}")
+        assert 0 < used < SECONDS, "this also holds on a machine that is busy with other things"
