@@ -14,6 +14,7 @@ METHOD ?= gift
 FILE ?=
 ORDER ?= I
 METHODS ?= finetune,gift
+LIVE ?= yes
 JOBS ?= 2
 PORT ?= 8000
 N ?= 3
@@ -24,7 +25,7 @@ SEEDS ?=
 
 # What a caller sets is text, whatever signs are in it: make does not expand it, and recipes read it from the environment
 # in quotes ("$$NAME"), so that no shell takes it for a command.
-SETTINGS := PYTHON SCALE DEVICE NAME METHOD FILE ORDER METHODS JOBS PORT N REV PAIRS FRESH SEEDS
+SETTINGS := PYTHON SCALE DEVICE NAME METHOD FILE ORDER METHODS LIVE JOBS PORT N REV PAIRS FRESH SEEDS
 $(foreach s,$(SETTINGS),$(eval override $(s) := $$(value $(s))))
 export $(SETTINGS)
 
@@ -67,7 +68,8 @@ main-job: install ## the run that the experiment page shows, through papermill
 	$(PY) -m gift_lib.runs.verify --adopt build/main-job
 
 live: install ## the networks of the page that draws, for a browser, with CLIP after METHODS=finetune,gift (kept until something changes)
-	@if $(PY) env/onnxruntime_web.py build/onnxruntime-web; then OMP_NUM_THREADS=1 $(PY) -m gift_lib.live --methods="$$METHODS"; \
+	@if [ "$$LIVE" = no ]; then echo "LIVE=no: the page that draws stays as it was."; \
+	elif $(PY) env/onnxruntime_web.py build/onnxruntime-web; then OMP_NUM_THREADS=1 $(PY) -m gift_lib.live --methods="$$METHODS"; \
 	else echo "The page that draws will say what it lacks; make live tries again."; fi
 
 live-ahead: override METHODS := finetune
