@@ -26,7 +26,8 @@ def fetch(folder: Path) -> Path:
     npm = shutil.which("npm")
     if npm is None:
         raise SystemExit("onnxruntime-web comes through npm, which is not here (for example: apt-get install npm).")
-    command = [npm, "pack", "--silent", "--fetch-retries=1", "--fetch-timeout=20000", "--pack-destination", str(folder), PACKAGE]
+    patience = ["--fetch-retries=1", "--fetch-timeout=20000"]  # where there is no network, a build must not wait long
+    command = [npm, "pack", "--silent", *patience, "--pack-destination", str(folder), PACKAGE]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     found = list(folder.glob("*.tgz"))
     if done.returncode or not found:
