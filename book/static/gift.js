@@ -64,7 +64,11 @@ function tips() {
     link.addEventListener("blur", hide);
   }
   document.addEventListener("keydown", (event) => { if (event.key === "Escape") hide(); });
-  window.addEventListener("scroll", hide, { passive: true });
+  const move = () => { // a link that is tabbed to scrolls into view
+    const link = document.activeElement;
+    if (!box.hidden && link && link.dataset.tip) show(link); else hide();
+  };
+  window.addEventListener("scroll", move, { passive: true });
 }
 
 // A link to a solution opens what it is folded in.

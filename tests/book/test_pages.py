@@ -178,6 +178,15 @@ def test_controls_obey_the_keyboard(site, browser):
     assert int(after["said"][0].split()[0]) == int(before["said"][0].split()[0]) + 1
 
 
+def test_a_term_says_what_it_means_and_a_solution_unfolds(site, browser):
+    visit(browser, f"{site}/notebooks/metrics.html")
+    focused = "document.querySelector('a[data-tip*=\"last row\"]').focus(); return document.querySelector('.gift-tip')"
+    assert browser.execute_script(f"{focused}.textContent").startswith("The mean of the last row")
+    assert not browser.execute_script(f"{focused}.hidden")
+    browser.execute_script("document.querySelector('.gift-way a').click()")
+    assert browser.execute_script("return document.querySelector('details:has([id^=solution-])').open")
+
+
 def test_a_table_is_sorted_by_the_column_that_is_pressed(site, browser):
     visit(browser, f"{site}/notebooks/table_1.html")
     column = """
