@@ -183,7 +183,10 @@ def test_a_term_says_what_it_means_and_a_solution_unfolds(site, browser):
     focused = "document.querySelector('a[data-tip*=\"last row\"]').focus(); return document.querySelector('.gift-tip')"
     assert browser.execute_script(f"{focused}.textContent").startswith("The mean of the last row")
     assert not browser.execute_script(f"{focused}.hidden")
-    browser.execute_script("document.querySelector('.gift-way a').click()")
+    opened = (
+        "addEventListener('hashchange', () => setTimeout(arguments[0])); document.querySelector('.gift-way a').click()"
+    )
+    browser.execute_async_script(opened)
     assert browser.execute_script("return document.querySelector('details:has([id^=solution-])').open")
 
 
