@@ -193,7 +193,7 @@ def beside(
     drawn = sns.relplot(
         frame, kind="line", x="x", y="y", col="panel", hue="title", style="title", palette=palette, errorbar=t_interval,
         markers=frame["x"].nunique() <= 20 and markers, legend="full" if len(names) > 1 else False, facet_kws=INSIDE,
-    ).set_titles("{col_name}").set_axis_labels(xlabel, ylabel)  # fmt: skip
+    ).set_titles("{col_name}", size=10).set_axis_labels(xlabel, ylabel)  # fmt: skip
     for panel in drawn.axes.flat:
         panel.grid()
         if log:
