@@ -32,14 +32,11 @@ WIDTH = 5.0  # inches: at 11 points, text keeps about 11 CSS pixels on a 360 pix
 
 
 class Drawing(Figure):
-    """A Figure that a notebook shows where it is a cell's last value: once, in its own size, whatever pyplot holds."""
+    """A Figure that a notebook shows where it is a cell's last value, once, without pyplot and its state."""
 
     def _repr_png_(self) -> bytes:
         self.savefig(buffer := io.BytesIO(), format="png")
         return buffer.getvalue()
-
-    def _repr_mimebundle_(self, **_: object) -> dict[str, bytes]:
-        return {"image/png": self._repr_png_()}
 
 
 def colour(method: str) -> str:

@@ -91,7 +91,7 @@ def test_every_plot_fits_a_phone_and_stays_out_of_pyplots_hands(name):
 
     figure = PLOTS[name]()
     assert isinstance(figure, Figure) and figure.get_figwidth() <= theme.WIDTH and plt.get_fignums() == []
-    assert figure._repr_mimebundle_()["image/png"].startswith(b"\x89PNG")
+    assert figure._repr_png_().startswith(b"\x89PNG")
     texts = [t for t in figure.findobj(lambda o: hasattr(o, "get_fontsize")) if t.get_text()]
     assert texts and min(t.get_fontsize() for t in texts) >= 9
 
