@@ -1,5 +1,9 @@
 """What the benchmarks print and keep. Their measurements are no tests: `make bench`."""
 
+import contextlib
+import dataclasses
+import json
+
 import pytest
 
 from gift_lib.files import read_json
@@ -54,6 +58,30 @@ def test_what_takes_time_is_told_by_kind():
     kinds = ("products", "attention", "norms", "optimiser and penalty", "convolutions", "the rest")
     assert [parts[k] for k in kinds] == [5.0, 1.0, 1.0, 1.0, 1.0, 1.0]
     assert sum(parts.values()) == 10.0
+
+
+@pytest.mark.parametrize(("words", "kept"), [
+    ([], {"against", "profile"}), (["--only", "engine", "memory"], {"against"}), (["--profile"], {"profile"}),
+])  # fmt: skip
+def test_a_comparison_keeps_its_table_and_its_profile(tmp_path, monkeypatch, words, kept):
+    row = against.row("x", [(2.0, 1.0)])
+    monkeypatch.setattr(against, "OUTPUT", tmp_path)
+    monkeypatch.setattr(against, "compare", lambda name, *_: dataclasses.replace(row, name=name))
+    monkeypatch.setattr(against, "_alone", lambda *_: json.dumps({"ms": 10.0, "shares": {"aten::mm": 1.0}}))
+    monkeypatch.setattr(against, "checkout", lambda revision: contextlib.nullcontext(tmp_path))
+    against.main(["old", *words])
+    found = {p.stem: read_json(p) for p in tmp_path.iterdir()}
+    assert set(found) == kept
+    if "against" in kept:
+        assert [r["name"] for r in found["against"]["compared"]] == (words[1:] or against.NAMES)
+    if "profile" in kept:
+        assert found["profile"]["milliseconds"]["picture"]["now"]["products"] == 10.0
+
+
+def test_steps_runs_and_memory_are_all_compared():
+    steps = {f"step {m}" for m in ("gift", "lwf", "zscl", "icarl", "moe-adapter")}
+    whole = {"import", "zero-shot run", "gift run", "engine", "memory", "evaluation", "picture", "vit 100", "vit 397"}
+    assert steps | whole <= set(against.NAMES)
 
 
 def test_a_revision_that_is_not_there_is_one_clear_error():

@@ -5,7 +5,8 @@
 The revision is checked out into a temporary worktree. For each piece of work two processes prepare it, one with each
 tree's code (`work.py`), and then take turns, so that whatever slows the machine slows both. What a process does from
 its start (imports, whole runs, memory) is done by a new one each time. Medians over the pairs go into
-build/bench/against.json. With --profile: where the time of a step and of a picture goes in both trees, instead.
+build/bench/against.json. Where the time of a step and of a picture goes in both trees (build/bench/profile.json)
+comes last, or alone with --profile, and not at all with --only.
 """
 
 import argparse
@@ -28,7 +29,7 @@ from tests.benchmarks.timing import OUTPUT
 ROOT = Path(__file__).parents[2]
 NAMES = [*work.WORKS, *work.ALONE]
 #: Fewer pairs where one of them takes long.
-SLOW = {"vit 100": 5, "vit 397": 5, "gift run": 3, "memory": 1}
+SLOW = {"vit 100": 3, "vit 397": 3, "import": 5, "zero-shot run": 3, "gift run": 3, "engine": 3, "memory": 1}
 
 
 #: What is profiled, and kinds of operations by words in torch's names for them.
@@ -170,17 +171,23 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("revision")
     parser.add_argument("--only", nargs="+", choices=NAMES, default=NAMES)
     parser.add_argument("--pairs", type=int, default=9)
-    parser.add_argument("--profile", action="store_true", help="where the time goes, into build/bench/profile.json")
+    parser.add_argument("--profile", action="store_true", help="where the time goes, and nothing else")
     options = parser.parse_args(arguments)
-    rows = []
     with checkout(options.revision) as tree:
-        if options.profile:
-            return keep("profile", {"revision": options.revision, "milliseconds": profiles(tree, ROOT)})
-        print(f"{'':18}{options.revision[:9]:>10}{'now':>10}", flush=True)
-        for name in options.only:
-            rows.append(compare(name, tree, ROOT, min(options.pairs, SLOW.get(name, options.pairs))))
-            print(line(rows[-1]), flush=True)
-            keep("against", {"revision": options.revision, "compared": [asdict(r) for r in rows]})
+        if not options.profile:
+            table(options.revision, tree, options.only, options.pairs)
+        if options.profile or options.only == NAMES:
+            keep("profile", {"revision": options.revision, "milliseconds": profiles(tree, ROOT)})
+
+
+def table(revision: str, tree: Path, names: list[str], pairs: int) -> None:
+    """Print and keep the rows, each as soon as it is measured."""
+    rows = []
+    print(f"{'':18}{revision[:9]:>10}{'now':>10}", flush=True)
+    for name in names:
+        rows.append(compare(name, tree, ROOT, min(pairs, SLOW.get(name, pairs))))
+        print(line(rows[-1]), flush=True)
+        keep("against", {"revision": revision, "compared": [asdict(r) for r in rows]})
 
 
 def keep(name: str, what: dict) -> None:

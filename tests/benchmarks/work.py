@@ -101,6 +101,20 @@ def short_run(method: str) -> None:
         training.run(e, Runtime(progress=False, cache_dir=folder))
 
 
+def engine() -> float:
+    """Processor seconds of a run as a job of a batch (locks, papermill, a kernel) beyond those as a plain script."""
+    import tempfile
+
+    from tests.benchmarks import engine as own
+
+    with tempfile.TemporaryDirectory() as folder:
+        values = {"method": "zero-shot", "order": "I", "scale": "mini", "overrides": {"tasks": own.TINY["tasks"]},
+                  "results": folder, "device": "cpu"}  # fmt: skip
+        ways = (own.plain, own.plain, own.job)  # the first warms the disk's cache
+        _, script, job = (own.seconds(way({**values, "seed": i}), folder)[1] for i, way in enumerate(ways))
+    return job - script
+
+
 def peak() -> float:
     """Mebibytes that this process held at most."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
@@ -111,6 +125,7 @@ ALONE: dict[str, tuple[Callable[[], object], Callable[[], float]]] = {
     "import": (lambda: None, time.process_time),
     "zero-shot run": (partial(short_run, "zero-shot"), time.process_time),
     "gift run": (partial(short_run, "gift"), time.process_time),
+    "engine": (lambda: None, engine),
     "memory": (partial(short_run, "gift"), peak),
 }
 
