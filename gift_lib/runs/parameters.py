@@ -13,7 +13,7 @@ NAMED = ("method", "order", "seed", "scale")
 #: The others, which `overrides` holds; each may also be given by itself.
 SETTINGS = tuple(f.name for f in dataclasses.fields(Experiment) if f.name not in NAMED)
 #: All parameters of the page.
-PAGE = (*NAMED, "overrides", "results", "device", "workers")
+PAGE = (*NAMED, "overrides", "results", "device", "workers", "keep_models")
 
 
 def of(e: Experiment) -> dict[str, Any]:

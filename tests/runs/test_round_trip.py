@@ -1,5 +1,6 @@
 """Every value that an Experiment can hold survives the way from a sweep's file, or the printed line, to its run."""
 
+import ast
 import json
 import os
 import random
@@ -94,6 +95,13 @@ def test_parameters_are_one_line_of_ascii_that_papermill_and_yaml_read_alike():
         assert written.isascii() and written.isprintable()
         assert parameters.experiment_of(yaml.safe_load(written)) == e
         assert from_dict(json.loads(json.dumps(e.to_dict()))).digest == e.digest
+
+
+def test_the_page_knows_every_parameter_that_it_has():
+    cells = json.loads(PAGE.read_text())["cells"]
+    (own,) = ("".join(c["source"]) for c in cells if "parameters" in c["metadata"].get("tags", ()))
+    named = {t.id for statement in ast.parse(own).body for t in statement.targets}
+    assert named == set(parameters.PAGE)
 
 
 def test_a_run_on_world_1_stays_one_when_the_preset_moves_on(monkeypatch):
