@@ -89,8 +89,8 @@ serve: ## show the built book on http://localhost:8000 (PORT=...)
 	@test -f _build/html/index.html || { echo "There is no book yet: make book"; exit 1; }
 	"$$PYTHON" -m http.server "$$PORT" --bind 127.0.0.1 --directory _build/html
 
-test: install ## the tests, without the slow ones
-	OMP_NUM_THREADS=1 $(PY) -m pytest --durations=10
+test: install ## the tests, without the slow ones, files side by side on JOBS=2 processes
+	OMP_NUM_THREADS=1 $(PY) -m pytest --durations=10 --numprocesses="$$JOBS" --dist=loadscope
 
 test-slow: install ## the slow tests: every page in a browser, full-size architectures, clusters
 	$(PY) -m pytest -m slow --durations=20 -rs

@@ -50,7 +50,7 @@ def undeclared(folder, known: set[str]) -> dict[str, set[str]]:
 
 def test_every_import_of_the_library_is_declared():
     """Controls ask for ipywidgets, mirrors of data sets for datasets, runs of a batch for papermill: extras."""
-    optional = {"datasets", "ipywidgets", "papermill", "traitlets"}
+    optional = {"datasets", "ipywidgets", "onnx", "papermill", "traitlets"}
     assert undeclared(ROOT / "gift_lib", declared() | optional) == {}
     assert optional <= declared("data", "book", "sweep")
     assert {"ipython", "huggingface-hub", "tokenizers"} <= declared()
@@ -59,6 +59,7 @@ def test_every_import_of_the_library_is_declared():
 def test_every_import_of_the_tests_is_declared():
     ours = {normal(p.stem) for p in (ROOT / "book" / "_ext").glob("*.py")}
     known = declared("test", "data", "book", "sweep") | {
+        "docutils",
         "jupyter-cache",
         "markdown-it",
         "mdit-py-plugins",

@@ -4,8 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from matplotlib.colors import to_hex
 
 from gift_lib.book import gallery
+from gift_lib.book.theme import SERIES_COLOURS
 from gift_lib.errors import ConfigError
 from gift_lib.tasks import Split, Task, TensorImages
 
@@ -59,9 +61,8 @@ def test_own_prompts_are_told_from_others():
     figure = gallery.own_and_other({"drawn": near, "real": 0.5 * near}, own)
     assert [panel.get_title() for panel in figure.axes] == ["drawn", "real"]
     for panel, at in zip(figure.axes, (1.0, 0.5), strict=True):
-        own_steps, other_steps = sorted(
-            (c.get_paths()[0].vertices for c in panel.collections), key=lambda v: -v[:, 0].max()
-        )
+        steps = {to_hex(c.get_facecolor()[0]): c.get_paths()[0].vertices for c in panel.collections}
+        own_steps, other_steps = (steps[to_hex(SERIES_COLOURS[k])] for k in (1, 5))
         x, y = own_steps.T
         assert x[y > 0].min() - 1e-6 <= at <= x[y > 0].max() + 1e-6
         assert other_steps[other_steps[:, 1] > 0, 0].max() < at
