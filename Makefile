@@ -14,6 +14,7 @@ METHOD ?= gift
 FILE ?=
 ORDER ?= I
 METHODS ?= finetune,gift
+WORLD ?= 1
 LIVE ?= yes
 JOBS ?= 2
 PORT ?= 8000
@@ -25,7 +26,7 @@ SEEDS ?=
 
 # What a caller sets is text, whatever signs are in it: make does not expand it, and recipes read it from the environment
 # in quotes ("$$NAME"), so that no shell takes it for a command.
-SETTINGS := PYTHON SCALE DEVICE NAME METHOD FILE ORDER METHODS LIVE JOBS PORT N REV PAIRS FRESH SEEDS
+SETTINGS := PYTHON SCALE DEVICE NAME METHOD FILE ORDER METHODS WORLD LIVE JOBS PORT N REV PAIRS FRESH SEEDS
 $(foreach s,$(SETTINGS),$(eval override $(s) := $$(value $(s))))
 export $(SETTINGS)
 
@@ -109,7 +110,7 @@ world: install ## train the scale model's CLIP and diffusion model from nothing 
 	$(PY) -m gift_lib.world make --device="$$DEVICE"
 
 world-check: install ## whether the scale model is hard enough, and honest: WORLD=1 or 2
-	$(PY) -m gift_lib.world check --world "$${WORLD:-1}"
+	$(PY) -m gift_lib.world check --world="$$WORLD"
 
 world-trial: install ## calibrate: the reference rows of a draft of the world, logged: FILE=trial.json, or a trial of the log
 	@test -n "$$FILE" || { echo "Give the file: make world-trial FILE=trial.json"; exit 2; }

@@ -60,10 +60,14 @@ def number(writer: HTML5Translator, ident: str) -> str:
     return ""
 
 
-def visit_exercise(writer: HTML5Translator, node: exercise) -> None:
-    ident = node["ids"][0]
-    said = f'<a href="#{ident}">Exercise {number(writer, ident)}</a>'
+def opened(writer: HTML5Translator, node: nodes.Element, asked: str) -> None:
+    """The start of an exercise, or of a solution: its frame, and the number of what is asked as a link."""
+    said = f'<a href="#{asked}">Exercise {number(writer, asked)}</a>'
     writer.body.append(writer.starttag(node, "div", CLASS="gift-exercise") + f'<p class="gift-ask">{said}</p>')
+
+
+def visit_exercise(writer: HTML5Translator, node: exercise) -> None:
+    opened(writer, node, node["ids"][0])
 
 
 def depart_exercise(writer: HTML5Translator, node: exercise) -> None:
@@ -72,8 +76,7 @@ def depart_exercise(writer: HTML5Translator, node: exercise) -> None:
 
 
 def visit_solution(writer: HTML5Translator, node: solution) -> None:
-    said = f'<a href="#{node["exercise"]}">Exercise {number(writer, node["exercise"])}</a>'
-    writer.body.append(writer.starttag(node, "div", CLASS="gift-exercise") + f'<p class="gift-ask">{said}</p>')
+    opened(writer, node, node["exercise"])
 
 
 def depart_solution(writer: HTML5Translator, node: solution) -> None:

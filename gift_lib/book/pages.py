@@ -125,8 +125,10 @@ def finding_of_table(order: str, scale: str = "mini") -> Markdown:
 
 
 def _box(said: str, sweep: str, scale: str) -> Markdown:
+    if said:
+        return Markdown(typeset(said))
     missing = "No claim can be judged yet." if sweep == "claims" else tables.status(records(), sweep, scale)
-    return Markdown(typeset(said) if said else f"> {missing}")
+    return Markdown(f"> {missing}")
 
 
 def meaning(sweep: str, scale: str = "mini") -> Markdown:

@@ -72,10 +72,10 @@ def naming() -> dict[str, bytes]:
 def learned(e: Experiment) -> Iterator[Pack]:
     """CLIP after each task of a run."""
     address, before = results.Address(e, identity_of(e)), clip().model.state_dict()
-    places = graphs.layout(before)
+    places, kept = graphs.layout(before), cache(lambda: models.kept_models(e, RUNTIME))
 
     def difference(t: int) -> dict[str, bytes]:
-        return {"difference": models.difference(models.kept_models(e, RUNTIME).model(t), before, places)}
+        return {"difference": models.difference(kept().model(t), before, places)}
 
     for t in range(len(tasks())):
         yield Pack(f"{e.method}-{t + 1}", mark(address.key, results.environment("cpu")), lambda t=t: difference(t))

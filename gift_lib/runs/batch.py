@@ -29,6 +29,8 @@ PICTURE_SETTINGS = (
     "order", "tasks", "pipeline", "precision", "images_per_task", "denoising_steps", "guidance_scale", "scheduler",
     "prompt_source", "prompt_template", "pool_growth", "prompt_draws",
 )  # fmt: skip
+#: The settings that decide the hashes of world, weights and method.
+IDENTITY_SETTINGS = ("method", "world", "model", "pipeline", "synthetic_source", "order", "tasks")
 #: Pictures that a job draws before it looks again which of the rest another job has drawn meanwhile.
 BLOCK = 64
 
@@ -84,14 +86,11 @@ def _device(name: str, gpus: int, local: bool) -> str:
 
 
 @functools.cache
-def _identity(
-    method: str, scale: str, world: str, model: str, pipeline: str, source: str, order: str, tasks: tuple[str, ...]
-) -> Mapping[str, Any]:
-    """Hashes of world and weights depend on these alone; reading weights once per batch is enough."""
+def _identity(e: Experiment) -> Mapping[str, Any]:
+    """Reading weights once per batch is enough."""
     from gift_lib.training import identity_of
 
-    settings = {"method": method, "world": world, "model": model, "pipeline": pipeline, "order": order, "tasks": tasks}
-    return identity_of(experiment(scale, synthetic_source=source, **settings))
+    return identity_of(e)
 
 
 def identity(e: Experiment) -> Mapping[str, Any]:
@@ -100,9 +99,10 @@ def identity(e: Experiment) -> Mapping[str, Any]:
 
     if e.synthetic_source == "real" and not data.has_real_pictures(e):
         raise DataError(f"at scale {e.scale} nobody has a real picture of every prompt.")
-    drawn = e.scale == "mini"  # its data are one world, whatever the tasks
-    order, tasks = ("I", ()) if drawn else (e.order, e.tasks)
-    return _identity(e.method, e.scale, e.world, e.model, e.pipeline, e.synthetic_source, order, tasks)
+    kind = {k: getattr(e, k) for k in IDENTITY_SETTINGS}
+    if e.scale == "mini":  # its data are one world, whatever the tasks
+        kind |= {"order": "I", "tasks": ()}
+    return _identity(experiment(e.scale, **kind))
 
 
 def plan(name: str, scale: str, seeds: str, folder: str | Path) -> dict[str, Experiment]:
