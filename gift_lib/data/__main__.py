@@ -112,11 +112,13 @@ def prepare(options: argparse.Namespace) -> int:
     """Download, check and decode; goes on where it stopped."""
     where = place(options)
     left = {s.name: mtil.undecoded(s, where.cache, where.size, options.val) for s in chosen(options)}
-    total = sum((preparing.plan(where, s, left[s.name]) for s in chosen(options)), Cost(0, 0, 0.0))
-    print(f"total: {total}, in {cache.images_root(options.cache)}")
+    costs = [(s, preparing.plan(where, s, left[s.name])) for s in chosen(options)]
+    print(f"total: {sum((cost for _, cost in costs), Cost(0, 0, 0.0))}, in {cache.images_root(options.cache)}")
     if options.dry_run:
         return 0
-    decode.require_space(cache.images_root(options.cache), total.bytes)
+    # What is absent and may not be downloaded takes no room: its own error says how to get it.
+    needed = sum(cost.bytes for s, cost in costs if where.reaches(s, not options.no_download))
+    decode.require_space(cache.images_root(options.cache), needed)
     failed = 0
     for spec in chosen(options):
         try:

@@ -26,6 +26,11 @@ class Place:
     def source(self, spec: mtil.Dataset) -> str:
         return mtil.source_of(spec, self.sources)
 
+    def reaches(self, spec: mtil.Dataset, download: bool) -> bool:
+        """Whether pictures of a data set can come from here: they are there, or may be fetched."""
+        where = self.source(spec)
+        return where.startswith("hf:") or (download and where == "auto") or mtil.there(spec, self.data)
+
     def check(self, spec: mtil.Dataset, split: str) -> Stored:
         """The decoded split; a DataError where it was decoded from other pictures than the settings name now."""
         found = Stored(self.folder(spec, split))

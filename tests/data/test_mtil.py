@@ -668,10 +668,13 @@ def test_no_download_means_no_mirror_either(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(mtil, "DATASETS", {n: mtil.dataset(n) for n in ("DTD", "SUN397")})
     monkeypatch.setattr(readers, "hub", lambda *_: pytest.fail("asked the hub"))
     monkeypatch.setattr(mtil, "download", lambda *_: pytest.fail("asked the network"))
-    arguments = ["--data", str(tmp_path / "data"), "--cache", str(tmp_path / "cache"), "--no-download"]
-    assert main(["prepare", *arguments]) == 1
+    monkeypatch.setattr(decode.shutil, "disk_usage", lambda _: types.SimpleNamespace(free=10**8))
+    arguments = ["prepare", "--data", str(tmp_path / "data"), "--cache", str(tmp_path / "cache")]
+    assert main([*arguments, "--no-download"]) == 1  # what will not come needs no room
     err = capsys.readouterr().err
     assert "Get DTD" in err and "Get SUN397" in err
+    assert main(arguments) == 1
+    assert re.search(r"has 0\.1 GB free but the decoded images take \d+\.\d GB", capsys.readouterr().err)
 
 
 def test_prepare_goes_on_after_a_bad_data_set(two, capsys):
