@@ -39,8 +39,15 @@ def _row(j: Judged) -> str:
     return (
         f'<li data-verdict="{j.verdict}" data-part="{html.escape(j.claim.part)}"><details><summary>'
         f"<span><strong>{j.verdict}</strong> {said}</span>{_line(j)}</summary>"
-        f'<p>{_code(findings.reason(j))}</p><div class="gift-scroll" tabindex="0">{table}</div></details></li>'
+        f"<p>{_code(findings.reason(j))} It stands on {_slide(j.claim.where)}.</p>"
+        f'<div class="gift-scroll" tabindex="0">{table}</div></details></li>'
     )
+
+
+def _slide(where: str) -> str:
+    """A slide's number that leads to the slides' entry: the page of the book, or in a notebook its source."""
+    address = findings.SLIDES.replace(".md", ".html") if widgets.on_page() else findings.SLIDES
+    return f'<a href="{address}">{html.escape(where)}</a>'
 
 
 def _code(text: str) -> str:
