@@ -60,7 +60,9 @@ def names(scale: str | None = None) -> list[str]:
 def load(name: str, scale: str = "mini", seeds: Sequence[int] | None = None) -> Sweep:
     """Read `notebooks/sweeps/<name>.yml`, or the file that `name` is the path of, and expand it.
 
-    `seeds` replaces the file's. Raises ConfigError for an unknown sweep, key or setting, DataError for a broken file.
+    `name@2` is the same sweep on world 2 of the scale model, with that world's settings and counts in their proportion.
+    `seeds` replaces the file's. Raises ConfigError for an unknown sweep, world, key or setting, DataError for a broken
+    file.
     """
     spec = _read(name)
     if scale not in _scales(spec):
@@ -69,12 +71,31 @@ def load(name: str, scale: str = "mini", seeds: Sequence[int] | None = None) -> 
 
 
 def _read(name: str) -> dict[str, Any]:
-    path = expanded(name) if name.endswith((".yml", ".yaml")) else FOLDER / f"{name}.yml"
+    file, _ = _parted(name)
+    path = expanded(file) if file.endswith((".yml", ".yaml")) else FOLDER / f"{file}.yml"
     if not path.exists():
-        raise ConfigError(f"there is no sweep {name!r}; {nearest(name, names())}")
+        raise ConfigError(f"there is no sweep {file!r}; {nearest(file, names())}")
     spec = yaml_io.read(path)
     _check(name, spec)
     return spec
+
+
+def _parted(name: str) -> tuple[str, str]:
+    """The name of a sweep or the path of its file, and the world behind it: `table1@2`, but not `me@home/mine.yml`."""
+    file, at, world = name.rpartition("@")
+    return (file, world) if at and world and not set(world) & set("/.") else (name, "")
+
+
+def _of_world(name: str, scale: str) -> dict[str, Any]:
+    """What the world that a name ends in changes of its scale's preset."""
+    from gift_lib.world.settings import RUNS
+
+    _, world = _parted(name)
+    if world and scale != "mini":
+        raise ConfigError(f"sweep {name!r} names a world, and only the scale model has several: leave out @{world}.")
+    if world and world not in RUNS:
+        raise ConfigError(f"sweep {name!r} names the world {world!r}; {nearest(world, RUNS)}")
+    return RUNS[world] if world else {}
 
 
 def _scales(spec: dict[str, Any]) -> list[str]:
@@ -83,14 +104,15 @@ def _scales(spec: dict[str, Any]) -> list[str]:
 
 def expand(name: str, spec: dict[str, Any], scale: str, seeds: Sequence[int] | None = None) -> Sweep:
     """The cells of a sweep: `base`, what `at_scale` says of this scale, and each variant over both, once per seed."""
-    cells = []
+    cells, world = [], _of_world(name, scale)
     base = {**spec.get("base", {}), **spec.get("at_scale", {}).get(scale, {})}
     for variant, own in spec["variants"].items():
         settings = {**base, **(own or {})}
         count = settings.pop("seeds", spec.get("seeds", 5))
-        settings |= _translated(settings, spec.get("counts", scale), scale)
+        if "counts" in spec:
+            settings |= _translated(settings, experiment(spec["counts"]), experiment(scale, **world))
         for seed in seeds if seeds is not None else range(count):
-            cells.append(Cell(name, variant, _experiment(name, variant, scale, seed=seed, **settings)))
+            cells.append(Cell(name, variant, _experiment(name, variant, scale, **{**world, **settings, "seed": seed})))
     return Sweep(name, spec["title"], spec.get("paper", ""), tuple(cells))
 
 
@@ -101,12 +123,11 @@ def _experiment(name: str, variant: str, scale: str, **settings: Any) -> Experim
         raise ConfigError(f"sweep {name!r}, {variant!r}: {error}") from None
 
 
-def _translated(settings: dict[str, Any], source: str, scale: str) -> dict[str, int]:
-    """Counts of one scale in another's: 256 images are 1000 at paper scale, 20 denoising steps 50."""
-    a, b = experiment(source), experiment(scale)
+def _translated(settings: dict[str, Any], source: Experiment, target: Experiment) -> dict[str, int]:
+    """Counts of one preset in another's: 256 images are 1000 at paper scale, 20 denoising steps 50."""
     numbers = {k: settings[k] for k in COUNTS if type(settings.get(k)) is int and settings[k] > 0}
     # What is no such number stays as it is, for `experiment` to refuse.
-    return {k: max(1, round(n * getattr(b, k) / getattr(a, k))) for k, n in numbers.items()}
+    return {k: max(1, round(n * getattr(target, k) / getattr(source, k))) for k, n in numbers.items()}
 
 
 def _check(name: str, spec: Any) -> None:
@@ -149,10 +170,13 @@ def _of_type(name: str, key: str, value: Any, wanted: type) -> None:
 
 
 def load_many(text: str, scale: str = "mini", seeds: Sequence[int] | None = None) -> list[Sweep]:
-    """Several sweeps: names separated by commas, or `all`. ConfigError where that names none, or the scale is none."""
+    """Several sweeps: names separated by commas, `all`, or `all@2`. ConfigError where that names none, or no scale."""
     if scale not in SCALES:
         raise ConfigError(f"there is no scale {scale!r}; {nearest(str(scale), SCALES)}")
-    wanted = names(scale) if text == "all" else [n.strip() for n in text.split(",") if n.strip()]
+    several, world = _parted(text.strip())
+    wanted = [n.strip() for n in text.split(",") if n.strip()]
+    if several == "all":
+        wanted = [f"{n}@{world}" if world else n for n in names(scale)]
     if not wanted:
         raise ConfigError(f"{text!r} names no sweep; {nearest(text, [*names(scale), 'all'])}")
     return [load(n, scale, seeds) for n in wanted]

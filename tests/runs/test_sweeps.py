@@ -9,6 +9,7 @@ import yaml
 from gift_lib.config import experiment
 from gift_lib.errors import ConfigError, DataError
 from gift_lib.runs import batch, parameters, repository, sweeps
+from gift_lib.world.settings import RUNS
 
 SPEC = {
     "title": "Two temperatures",
@@ -34,6 +35,37 @@ def test_counts_of_one_scale_are_translated_to_another():
     assert (of["paper"].images_per_task, of["paper"].denoising_steps) == (3000, 25)
     plain = sweeps.expand("x", {k: v for k, v in spec.items() if k != "counts"}, "paper", [0])
     assert plain.cells[0].experiment.images_per_task == 768, "a file that names no scale means what it says"
+
+
+def test_a_sweep_on_another_world_takes_its_settings_and_counts_in_proportion(tmp_path):
+    def of(name, seeds=(0,)):
+        return {c.variant: c.experiment for c in sweeps.load(name, "mini", seeds).cells}
+
+    assert of("ablation-images@2")["768"] == experiment(
+        **RUNS["2"] | {"method": "gift", "consolidation": "none", "images_per_task": 360, "seed": 0}
+    )
+    assert of("table1@1") == of("table1") and sweeps.load("table1@2").name == "table1@2"
+    (tmp_path / "me@home").mkdir()
+    path = tmp_path / "me@home" / "mine.yml"
+    path.write_text(yaml.safe_dump({"title": "x", "variants": {"a": {"steps": 7, "images_per_task": 12}}}))
+    assert of(str(path))["a"] == experiment(steps=7, images_per_task=12)
+    own = experiment(**RUNS["2"] | {"steps": 7, "images_per_task": 12})
+    assert of(f"{path}@2")["a"] == own, "a sweep's own settings stand over the world's"
+    assert [s.name for s in sweeps.load_many("all@2")] == [f"{n}@2" for n in sweeps.names("mini")]
+
+
+@pytest.mark.parametrize(
+    ("name", "scale", "said"),
+    [
+        ("table1@3", "mini", r"the world '3'; valid are '1', '2'"),
+        ("table1@2", "paper", "only the scale model has several: leave out @2"),
+        ("tabel1@2", "mini", "did you mean 'table1'"),
+        ("table1@", "mini", "there is no sweep 'table1@'"),
+    ],
+)
+def test_a_world_that_is_not_there_is_refused(name, scale, said):
+    with pytest.raises(ConfigError, match=said):
+        sweeps.load(name, scale)
 
 
 def test_a_sweep_for_one_scale_is_no_part_of_another():

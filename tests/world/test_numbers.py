@@ -149,7 +149,7 @@ def test_the_log_names_reference_rows_and_choosing_seeds_only():
 
 @pytest.mark.parametrize("order", ["I", "II"])
 def test_the_sweeps_of_world_2_run_what_was_calibrated(order):
-    for cell in sweeps.load(f"world-2-order-{len(order)}").cells:
+    for cell in sweeps.load(f"table{len(order)}@2").cells:
         e = cell.experiment
         assert e == experiment(method=e.method, order=order, seed=e.seed, **RUNS["2"])
     assert RUNS["2"]["lr_per_task"] == pytest.approx({"silhouettes": 5 * e.lr, "digits": 5 * e.lr})
