@@ -185,18 +185,22 @@ def _fields(entry: Mapping[str, Any], wanted: set[str], what: str) -> None:
 
 
 class Evidence:
-    """The records of a frame by sweep and variant, read once for all claims."""
+    """The records of a frame by sweep and variant, read once for all claims; of a world, if one is named."""
 
-    def __init__(self, frame: pd.DataFrame, scale: str = "mini"):
-        self.frame, self.scale = frame, scale
+    def __init__(self, frame: pd.DataFrame, scale: str = "mini", world: str = ""):
+        self.frame, self.scale, self.world = frame, scale, world
         self._sweeps: dict[str, Sweep] = {}
         self._found: dict[str, dict[str, dict[int, Mapping]]] = {}
 
     def sweep(self, name: str) -> Sweep:
-        """A sweep at this scale."""
+        """A sweep at this scale and on this world."""
         if name not in self._sweeps:
-            self._sweeps[name] = sweeps.load(name, self.scale)
+            self._sweeps[name] = sweeps.load(self.named(name), self.scale)
         return self._sweeps[name]
+
+    def named(self, name: str) -> str:
+        """The name that runs a sweep on this world."""
+        return f"{name}@{self.world}" if self.world else name
 
     def records(self, variant: str) -> dict[int, Mapping]:
         """{seed: record} of `<sweep>/<variant>`; ConfigError for a variant that the sweep does not have."""
@@ -237,7 +241,8 @@ class Evidence:
 def judge(claim: Claim, evidence: Evidence) -> Judged:
     """The verdict on one claim."""
     lacking = [v for c in claim.comparisons for v in (c.a, c.b) if v and evidence.lacks(v)]
-    commands = tuple(tables.sweep_command(n, evidence.scale) for n in dict.fromkeys(v.split("/")[0] for v in lacking))
+    names = dict.fromkeys(evidence.named(v.split("/")[0]) for v in lacking)
+    commands = tuple(tables.sweep_command(n, evidence.scale) for n in names)
     outcomes = tuple(_outcome(c, evidence, len(claim.comparisons), bool(lacking)) for c in claim.comparisons)
     verdicts = {o.verdict for o in outcomes}
     if lacking:
@@ -289,10 +294,24 @@ def _refuted(c: Comparison, low: float, high: float) -> bool:
     }[c.test]
 
 
-def evaluate(frame: pd.DataFrame, scale: str = "mini", claims: Sequence[Claim] | None = None) -> list[Judged]:
+def evaluate(
+    frame: pd.DataFrame, scale: str = "mini", claims: Sequence[Claim] | None = None, world: str = ""
+) -> list[Judged]:
     """Every claim judged on the records of a frame (`results.load_frame`). Reads only; runs nothing."""
-    evidence = Evidence(frame, scale)
+    evidence = Evidence(frame, scale, world)
     return [judge(c, evidence) for c in (load() if claims is None else claims)]
+
+
+def on_two_worlds(frame: pd.DataFrame, worlds: Sequence[str] = ("1", "2")) -> pd.DataFrame:
+    """The claims that records judge on both worlds: verdicts, and where they differ what each hangs on."""
+    rows = []
+    for pair in zip(*(evaluate(frame, world=w) for w in worlds), strict=True):
+        if all(j.deciding.effect for j in pair):
+            turned = pair[0].verdict != pair[1].verdict
+            why = [f"{j.deciding.comparison}: {_signed(j.deciding)}" if turned else "" for j in pair]
+            rows.append([pair[0].claim.text, *(j.verdict for j in pair), *why])
+    heads = [f"{what}world {w}" for what in ("", "by its weakest comparison on ") for w in worlds]
+    return pd.DataFrame(rows, columns=["claim", *heads]).set_index("claim")
 
 
 # For pages ----------------------------------------------------------------------------------------

@@ -252,3 +252,20 @@ def test_effects_of_the_paper_are_differences_of_printed_values():
     )
     assert evidence.paper(Comparison("ablation-images/512", "ablation-images/256", "Last", "equal", 1.0)) is None
     assert published.main("I").loc["gift", "Last"] == 86.0
+
+
+def test_two_worlds_are_told_apart_by_their_records_and_a_verdict_that_turns_says_by_what():
+    level = {"Contrastive": 60.0, "Feat. Dist.": 50.0, "Image-only": 60.0, "Text-only": 60.0}
+    other = level | {"Feat. Dist.": 70.0}
+    found = frame(sweep_records("ablation-loss", level.get) + sweep_records("ablation-loss@2", other.get))
+    table = claims.on_two_worlds(found)
+    (text,) = [t for t in table.index if "feature" in t.lower() and table.at[t, "world 1"] == "supported"]
+    row = table.loc[text]
+    assert row["world 2"] == "not supported" and "-10.0" in row["by its weakest comparison on world 2"]
+    alike = table[table["world 1"] == table["world 2"]]
+    assert len(alike) and (alike.filter(like="weakest") == "").all(axis=None)
+    assert len(table) == sum(j.verdict != "no records yet" for j in claims.evaluate(found))
+    half = claims.on_two_worlds(frame(sweep_records("ablation-loss", level.get)))
+    assert half.empty and list(half.columns) == list(table.columns)
+    wanted = next(j for j in claims.evaluate(found, world="2") if j.missing)
+    assert all(command.partition("NAME=")[2].split()[0].endswith("@2") for command in wanted.missing)
