@@ -248,6 +248,18 @@ def points(frame: pd.DataFrame, *, default: str = "") -> Figure:
 
 
 @style()
+def dots(frame: pd.DataFrame) -> Figure:
+    """A row per `number`, a panel per `order`: a mark at the `value` that each of `of` gives it."""
+    look = {"hue": "of", "style": "of", "palette": SERIES_COLOURS[: frame["of"].nunique()], "s": 70, "linewidth": 0}
+    panels = sns.relplot(frame, x="value", y="number", col="order", facet_kws=INSIDE, **look)
+    panels.set_titles("Order {col_name}").set_axis_labels("", "")
+    for panel in panels.axes.flat:
+        panel.axvline(0, color=theme.GRID)
+        panel.grid(axis="y")
+    return framed(panels, 0.32 * frame["number"].nunique() + 1.3)
+
+
+@style()
 def stacked(parts: Mapping[str, Mapping[str, float]], *, xlabel: str = "") -> Figure:
     """A bar per name, from left to right of what it is made of; {name: {part: amount}}, the same parts in each."""
     figure, ax = theme.new(1.6 + 0.45 * len(parts))

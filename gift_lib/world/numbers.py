@@ -1,7 +1,8 @@
 """Numbers without dimension: what a scale model must have in common with the benchmark that it stands for."""
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 from gift_lib import metrics
 from gift_lib.data.mini import FAMILIES
 from gift_lib.errors import DataError
+from gift_lib.results import Record
 from gift_lib.tasks import ORDERS
 
 #: Where published numbers lie, in a clone as in an installed library.
@@ -82,6 +84,30 @@ def by_order(tasks: Sequence[str], rows: Mapping[str, Sequence]) -> dict[str, di
         one = {k: [rows[k][list(tasks).index(n)] for n in names] for k in ("zero_shot", "alone") if k in rows}
         found[order] = {k: round(v, 3) for k, v in numbers(Rows(names, R=R, **one)).items()}
     return found
+
+
+def of_records(records: Iterable[Record]) -> dict[str, dict[str, float]]:
+    """The numbers of both orders from one world's records, each row the mean over its seeds; other rows do not matter.
+
+    The rows: METHODS in Order I or II, and each task alone ("upper-bound"). Zero-shot is in every record.
+    """
+    found, tasks = defaultdict(list), []
+    for r in records:
+        c, result = r["config"], r["result"]
+        tasks = tasks or sorted(result["tasks"])
+        if c["method"] in METHODS:
+            found[f"{c['method']}-{c['order']}"].append(result["R"])
+        if c["method"] == "upper-bound":
+            found["alone"].append(_sorted(result["tasks"], np.diagonal(result["R"])))
+        if result["zero_shot"]:
+            found["zero_shot"].append(_sorted(result["tasks"], result["zero_shot"]))
+    rows = {name: np.mean(values, axis=0) for name, values in found.items()}
+    return by_order(tasks, rows) if "zero_shot" in rows else {}
+
+
+def _sorted(tasks: Sequence[str], values: Sequence[float]) -> list[float]:
+    """Values by task in the order of the tasks' names."""
+    return [v for _, v in sorted(zip(tasks, values, strict=True))]
 
 
 def published() -> list[dict[str, str]]:

@@ -270,6 +270,18 @@ def test_a_setting_without_a_value_keeps_its_place():
     assert [t.get_text() for t in panel.get_yticklabels()] == ["a", "b"]
 
 
+def test_dots_stand_at_their_values_in_the_panel_of_their_order():
+    lines = [("gain", "I", "published", 0.7), ("gain", "I", "world 1", 0.4), ("lost", "I", "published", -0.1),
+             ("gain", "II", "world 1", 0.2)]  # fmt: skip
+    figure = plots.dots(pd.DataFrame(lines, columns=["number", "order", "of", "value"]))
+    one, two = figure.axes
+    assert [p.get_title() for p in (one, two)] == ["Order I", "Order II"]
+    places = {tuple(xy) for c in one.collections for xy in np.round(c.get_offsets().data, 3).tolist()}
+    assert places == {(0.7, 0.0), (0.4, 0.0), (-0.1, 1.0)}
+    assert [t.get_text() for t in one.get_yticklabels()] == ["gain", "lost"]
+    assert [t.get_text() for t in figure.legends[0].get_texts()] == ["published", "world 1"]
+
+
 def test_stacked_bars_add_up_from_the_left():
     axis = plots.stacked(PARTS).axes[0]
     assert [(b.get_x(), b.get_width()) for bars in axis.containers for b in bars] == [

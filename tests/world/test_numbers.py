@@ -9,7 +9,7 @@ import pytest
 
 from gift_lib.config import experiment
 from gift_lib.data import load_tasks
-from gift_lib.data.mini import worlds
+from gift_lib.data.mini import FAMILIES, worlds
 from gift_lib.errors import ConfigError
 from gift_lib.runs import sweeps
 from gift_lib.tasks import ORDERS
@@ -156,3 +156,34 @@ def test_the_sweeps_of_world_2_run_what_was_calibrated(order):
     epochs = {t.stands_for: ratios.epochs(e, t) for t in load_tasks(e)}
     published = dict(zip(ORDERS["I"], ratios.published()["epochs per task"].split(", "), strict=True))
     assert epochs == pytest.approx({k: float(v) for k, v in published.items()}, rel=0.02)
+
+
+def records_of(rows, tasks, alone=()):
+    """Records as runs write them, tasks in each one's own order."""
+    for (method, order), R in rows.items():
+        result = {"tasks": tasks[order], "R": R, "zero_shot": [10.0 + len(t) for t in tasks[order]]}
+        yield {"config": {"method": method, "order": order}, "result": result}
+    for values in alone:
+        R = np.diag([values[t] for t in tasks["I"]]).tolist()
+        yield {
+            "config": {"method": "upper-bound", "order": "I"},
+            "result": {"tasks": tasks["I"], "R": R, "zero_shot": None},
+        }
+
+
+def test_the_numbers_of_records_are_those_of_their_means():
+    rng = np.random.default_rng(0)
+    parts = {f.stands_for: f.name for f in FAMILIES}
+    tasks = {order: [parts[s] for s in sets] for order, sets in ORDERS.items()}
+    rows = {(m, o): rng.uniform(20, 90, (11, 11)).tolist() for m in (*numbers.METHODS, "gift") for o in tasks}
+    alone = [{t: 80.0 + k + len(t) for t in tasks["I"]} for k in (0, 2)]
+    found = numbers.of_records([*records_of(rows, tasks, alone), *records_of(rows, tasks)])
+    names = sorted(tasks["I"])
+    given = {f"{m}-{o}": R for (m, o), R in rows.items() if m != "gift"}
+    given |= {"zero_shot": [10.0 + len(t) for t in names], "alone": [81.0 + len(t) for t in names]}
+    assert found == numbers.by_order(names, given) and set(found["I"]) == {
+        line["number"] for line in numbers.published()
+    }
+    assert numbers.of_records([]) == {}
+    part = numbers.of_records(records_of({k: R for k, R in rows.items() if k == ("lwf", "II")}, tasks))
+    assert part == {"I": {}, "II": {"lwf_gain_lost": found["II"]["lwf_gain_lost"]}}
