@@ -63,9 +63,11 @@ def test_every_page_weighs_less_than_its_limit(site, browser):
     assert min(weights.values()) > 0
 
 
+@pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_no_page_has_a_serious_barrier(site, browser, theme):
+def test_no_page_has_a_serious_barrier(site, browser, theme, width):
     script = axe()
+    resize(browser, width)
     dress(browser, site, theme)
     found = {}
     for page in pages():
