@@ -18,6 +18,8 @@ from gift_lib.runs import sweeps
 ALPHA = 0.05
 #: Where a page number of the slides leads.
 SLIDES = "../book/bibliography.md#wu2025gift"
+#: The last line of a box.
+LEGEND = "[Transfer, Avg and Last](metrics.ipynb): accuracy in % on tasks not learned yet, over all stages, at the end."
 
 
 @dataclass(frozen=True)
@@ -172,13 +174,22 @@ def reason(j: Judged) -> str:
 
 def opening(frame: pd.DataFrame, sweep: str, scale: str = "mini") -> str:
     """Three short paragraphs on a sweep with a default setting, as a Markdown quotation; '' without records."""
-    default = tables.default_variant(sweeps.load(sweep, scale))
+    loaded = sweeps.load(sweep, scale)
+    default = tables.default_variant(loaded)
     table = tables.ablation(frame, sweep, scale)
     cells = [(m, v) for m in paper.METRICS for v in table.index if v != default and not np.isnan(table.at[v, (m, "Δ")])]
     if not default or not cells:
         return ""
     clear = [(m, v) for m, v in cells if table.at[v, (m, "p")] < ALPHA]
-    return quotation(_largest(table, clear, default), _surety(table, cells, clear), _against(table, clear, default))
+    came = f"{loaded.title}: {_largest(table, clear, default)}{_alike(cells, clear)}"
+    return quotation(came, _surety(table, cells, clear), _against(table, clear, default))
+
+
+def _alike(cells: Sequence[tuple[str, str]], clear: Sequence[tuple[str, str]]) -> str:
+    """The settings that differ clearly in no metric, where others do."""
+    changed = {v for _, v in clear}
+    same = [f"*{v}*" for v in dict.fromkeys(v for _, v in cells) if v not in changed]
+    return f" No clear difference in any of the three: {listed(same)}." if clear and same else ""
 
 
 def _largest(table: pd.DataFrame, clear: Sequence[tuple[str, str]], default: str) -> str:
@@ -189,16 +200,17 @@ def _largest(table: pd.DataFrame, clear: Sequence[tuple[str, str]], default: str
         if mine:
             tops.setdefault(max(mine, key=lambda v: abs(table.at[v, (m, "Δ")])), []).append(m)
     if not tops:
-        return f"No setting clearly differs from *{default}* in any of the three numbers."
-    effects = [f"*{v}* changes {listed([f'{m} by {_points(table, m, v)}' for m in ms])}" for v, ms in tops.items()]
+        return f"no setting clearly differs from the default, *{default}*, in any of the three numbers."
+    effects = [f"with *{v}* {listed([_moves(table, m, v) for m in ms])}" for v, ms in tops.items()]
     rest = [m for m in paper.METRICS if m not in {metric for metric, _ in clear}]
     nothing = f" In {listed(rest)} no setting clearly differs." if rest else ""
-    return f"Against *{default}*, {'; '.join(effects)}.{nothing}"
+    return f"compared with the default, *{default}*, {'; '.join(effects)} (the largest clear differences).{nothing}"
 
 
-def _points(table: pd.DataFrame, metric: str, setting: str) -> str:
-    half = table.at[setting, (metric, "Δ ±")]
-    return f"{table.at[setting, (metric, 'Δ')]:+.1f}" + ("" if np.isnan(half) else f" ± {half:.1f}")
+def _moves(table: pd.DataFrame, metric: str, setting: str) -> str:
+    delta, half = (table.at[setting, (metric, name)] for name in ("Δ", "Δ ±"))
+    text = f"{metric} {'rises' if delta > 0 else 'falls'} by {abs(delta):.1f}"
+    return text if np.isnan(half) else f"{text} ± {half:.1f}"
 
 
 def _surety(table: pd.DataFrame, cells: Sequence, clear: Sequence) -> str:
@@ -206,7 +218,7 @@ def _surety(table: pd.DataFrame, cells: Sequence, clear: Sequence) -> str:
     count = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
     return (
         f"{count} seed{'s' if seeds[-1] > 1 else ''} per setting; {len(clear)} of {len(cells)} differences are clear "
-        "after correction, ± is half a 95 % interval."
+        "(corrected for their number), ± is half a 95 % interval."
     )
 
 
@@ -215,50 +227,64 @@ def _against(table: pd.DataFrame, clear: Sequence[tuple[str, str]], default: str
     gaps = {(m, v): table.at[v, (m, "published")] - table.at[default, (m, "published")] for m, v in clear}
     known = {c: round(g, 1) for c, g in gaps.items() if not np.isnan(g) and round(g, 1)}
     turned = [c for c, gap in known.items() if gap * table.at[c[1], (c[0], "Δ")] < 0]
+    return beside(len(known), [
+        f"*{v}* in {m} ({table.at[v, (m, 'Δ')]:+.1f} here, {known[m, v]:+.1f} published)" for m, v in turned
+    ])  # fmt: skip
+
+
+def beside(known: int, turned: Sequence[str], most: int = 3) -> str:
+    """Of how many clear differences the paper prints one, too, and which of them have another sign there."""
     if not known:
-        return "No clear difference has a published one beside it, so nothing here contradicts the paper."
+        return "The paper prints no number for a difference that is clear here."
+    first = f"The paper prints {known} of the clear differences, too"
     if not turned:
-        return f"All {len(known)} clear differences with a published one point the same way." if len(known) > 1 else (
-            "The clear difference with a published one points the same way."
-        )  # fmt: skip
-    said = [f"*{v}* in {m} ({table.at[v, (m, 'Δ')]:+.1f} here, {known[m, v]:+.1f} published)" for m, v in turned]
-    return f"{len(turned)} of {len(known)} clear differences with a published one point the other way: {listed(said)}."
+        return f"{first}, {'all with the same sign' if known > 1 else 'and with the same sign'}."
+    named = f"{'most of all ' if len(turned) > most else ''}{listed(turned[:most])}"
+    return f"{first}; {len(turned)} of them with the other sign: {named}."
 
 
 def opening_of_table(frame: pd.DataFrame, order: str, scale: str = "mini") -> str:
     """The same for Table 1 or 2: where GIFT stands, how many pairs are decided, which order is reversed."""
     estimates = tables.estimates(frame, tables.main_sweep(frame, order, scale))
     trained = {v: row for v, row in estimates.items() if v != "Zero-shot" and all(row[m] for m in paper.METRICS)}
-    if "GIFT" not in trained:
-        return ""
-    best = {m: max(trained, key=lambda v: trained[v][m].mean) for m in paper.METRICS}
-    ours = [f"{m} {trained['GIFT'][m]}" for m in paper.METRICS]
-    leads: dict[str, list[str]] = {}
-    for m, b in best.items():
-        leads.setdefault(b, []).append(m if b == "GIFT" else f"{m} ({trained[b][m]})")
-    highest = "; ".join(f"{b} in {listed(ms)}" for b, ms in leads.items())
     found = [p for m in paper.METRICS for p in pairs(frame, order, m, scale)]
+    if "GIFT" not in trained or not found:
+        return ""
+    ours = [f"{m} {trained['GIFT'][m]}" for m in paper.METRICS]
     count = {k: sum(p.verdict == k for p in found) for k in ("as published", "reversed", "undecided")}
     seeds = sorted({e.n for row in trained.values() for e in row.values() if e})
     worst = min((p for p in found if p.verdict == "reversed"), key=lambda p: p.ours.mean, default=None)
-    contrary = f"{count['reversed']} of {len(found)} pairs of methods stand in the reverse of the published order"
-    if worst:
-        contrary += (
-            f", most of all {worst.second} above {worst.first} in {worst.metric} "
-            f"({-worst.ours.mean:+.1f} here, {-worst.published:+.1f} published)"
-        )
-    told = count["as published"] + count["reversed"]
+    most = "" if not worst else (
+        f", most of all {worst.second} above {worst.first} in {worst.metric} "
+        f"({-worst.ours.mean:+.1f} here, {-worst.published:+.1f} published)"
+    )  # fmt: skip
+    printed = paper.main(order).drop(index="zero-shot")
+    first = [m for m in paper.METRICS if printed[m].idxmax() == "gift"]
     return quotation(
-        f"GIFT reaches {listed(ours)}. The highest of the trained methods: {highest}.",
-        f"{seeds[0]} to {seeds[-1]} seeds per method; {told} of {len(found)} pairs are decided after correction.",
-        f"{contrary}; {count['as published']} stand as published.",
+        f"GIFT reaches {listed(ours)}: {'; '.join(_place(trained, found, m) for m in paper.METRICS)}.",
+        f"{seeds[0]} to {seeds[-1]} seeds per method, ± is half a 95 % interval; differences are clear where they are "
+        "so corrected for all pairs of a metric.",
+        f"There GIFT leads the trained methods in {listed(first) or 'none of the three'}. Of {len(found)} comparisons "
+        f"(every two methods, three metrics) {count['as published']} are clear in the published order, "
+        f"{count['reversed']} in the reverse{most}; {count['undecided']} are open.",
     )
+
+
+def _place(trained: Mapping[str, Mapping[str, Estimate]], found: Sequence[Pair], metric: str) -> str:
+    """GIFT in one metric: how far ahead of the next method, or behind the first, and whether that is clear."""
+    other = max((v for v in trained if v != "GIFT"), key=lambda v: trained[v][metric].mean, default="")
+    pair = next((p for p in found if p.metric == metric and {p.first, p.second} == {"GIFT", other}), None)
+    if not pair:
+        return f"in {metric} nothing to compare it with"
+    ours = pair.ours.mean if pair.first == "GIFT" else -pair.ours.mean
+    sure = "clear" if pair.p is not None and pair.p < ALPHA else "not clear"
+    return f"in {metric} {'ahead of' if ours > 0 else 'behind'} {other} by {abs(ours):.1f} ({sure})"
 
 
 def quotation(came: str, sure: str, against: str) -> str:
     """The three parts under their names, readable as plain Markdown too."""
-    parts = {"What came out.": came, "How sure.": sure, "Against the paper.": against}
-    return "\n>\n".join(f"> **{name}** {text}" for name, text in parts.items())
+    parts = {"What came out.": came, "How sure.": sure, "Beside the paper.": against}
+    return "\n>\n".join([*(f"> **{name}** {text}" for name, text in parts.items()), f"> {LEGEND}"])
 
 
 def listed(parts: Sequence[str]) -> str:

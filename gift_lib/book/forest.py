@@ -111,19 +111,10 @@ def _legend() -> list[Line2D]:
 
 
 def said(table: pd.DataFrame) -> str:
-    """A sentence on the whole, then a Markdown list: each ablation with its page and its largest clear effects."""
+    """A Markdown list: each ablation with its page and its largest clear effects."""
     if table.empty:
         return "No ablation has records yet: `make sweep NAME=all` makes them."
-    clear = table[table["p"] < ALPHA]
-    settings, changed = (len(t.drop_duplicates(["sweep", "setting"])) for t in (table, clear))
-    parts = [f"{(clear['metric'] == m).sum()} in {m}" for m in METRICS]
-    both = clear[clear["published"].notna() & (clear["published"] != 0)]
-    agree = int((both["Δ"] * both["published"] > 0).sum())
-    first = (
-        f"Of {settings} settings {changed} clearly differ from the default in some metric ({', '.join(parts)}). "
-        f"Of the {len(both)} clear differences with a published one beside them {agree} point the same way."
-    )
-    return "\n".join([first, "", *(_line(name, own) for name, own in table.groupby("sweep", sort=False))])
+    return "\n".join(_line(name, own) for name, own in table.groupby("sweep", sort=False))
 
 
 def _line(name: str, own: pd.DataFrame) -> str:

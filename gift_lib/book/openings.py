@@ -8,7 +8,7 @@ import pandas as pd
 from gift_lib import intervals
 from gift_lib.book import claims, why
 from gift_lib.book.claims import Comparison, Evidence
-from gift_lib.book.findings import ALPHA, listed, quotation
+from gift_lib.book.findings import ALPHA, beside, listed, quotation
 from gift_lib.intervals import Estimate
 from gift_lib.runs.published import METRICS
 
@@ -88,7 +88,7 @@ def agreement(found: Sequence[Contrast], places: str) -> str:
     rest = {k: cs for k, cs in groups.items() if not any(k in case for case in cases.values())}
     came += f" Clear in some {places} only, or in none: {_by_name(rest, ranges=False)}." if said and rest else ""
     turned = len(cases["now above, now below"])
-    many = "Some differences change" if turned > 1 else "One difference changes" if turned else "No difference changes"
+    many = "Some of them change" if turned > 1 else "One of them changes" if turned else "None of them changes"
     return quotation(came, f"{_surety(found)}. {many} sign clearly between {places}.", _against(found))
 
 
@@ -104,7 +104,8 @@ def _by_name(groups: Mapping[tuple[str, str], Sequence[Contrast]], ranges: bool 
 def _surety(found: Sequence[Contrast]) -> str:
     """Seeds, and how many of all differences are clear."""
     clear = sum(c.sign != 0 for c in found)
-    return f"{_seeds(c.ours.n for c in found)} per difference; {clear} of {len(found)} are clear after correction"
+    seeds = _seeds(c.ours.n for c in found)
+    return f"{seeds} per difference; {clear} of {len(found)} are clear (corrected for their number)"
 
 
 def _seeds(counts: Iterable[int]) -> str:
@@ -116,27 +117,21 @@ def _seeds(counts: Iterable[int]) -> str:
 
 def _against(found: Sequence[Contrast]) -> str:
     """The clear differences that point the other way than the published ones, the largest three by name."""
-    known = [c for c in found if c.sign and c.published]
-    wrong = sorted((c for c in known if c.against), key=lambda c: -abs(c.ours.mean))
-    if not known:
-        return "No clear difference has a published one beside it, so nothing here contradicts the paper."
-    if not wrong:
-        return f"All clear differences with a published one beside them ({len(known)}) point the same way."
-    most = [f"{c.name} in {c.metric} ({c.ours.mean:+.1f} here, {c.published:+.1f} published)" for c in wrong[:3]]
-    return f"{len(wrong)} of {len(known)} clear differences with a published one point the other way" + (
-        f": {listed(most)}." if len(wrong) <= 3 else f", most of all {listed(most)}."
-    )
+    wrong = sorted((c for c in found if c.against), key=lambda c: -abs(c.ours.mean))
+    said = [f"GIFT less {c.name} in {c.metric} ({c.ours.mean:+.1f} here, {c.published:+.1f} published)" for c in wrong]
+    return beside(sum(bool(c.sign and c.published) for c in found), said)
 
 
 def references(frame: pd.DataFrame, scale: str = "mini") -> str:
     """Each reference less GIFT: what is left to gain; '' without records."""
     names = ("Individual fine-tune", "Joint training", "GIFT with real images")
-    found = contrasts(frame, [(name, "", f"references/{name}", "table1/GIFT") for name in names], scale)
+    of = [("Zero-shot", "", "table1/Zero-shot", "table1/GIFT")]
+    found = contrasts(frame, of + [(name, "", f"references/{name}", "table1/GIFT") for name in names], scale)
     if not found:
         return ""
     clear, unclear = ([c for c in found if bool(c.sign) == sure] for sure in (True, False))
-    came = f"Clearly other than GIFT: {listed(_each(clear))}." if clear else "No reference clearly differs from GIFT."
-    came += f" Not clearly different: {listed(_each(unclear))}." if clear and unclear else ""
+    came = f"Clearly apart from GIFT: {listed(_each(clear))}." if clear else "No reference clearly differs from GIFT."
+    came += f" Not clearly different from it: {listed(_each(unclear))}." if clear and unclear else ""
     return quotation(came, f"{_surety(found)}, ± is half a 95 % interval.", _against(found))
 
 
@@ -154,15 +149,41 @@ def reasons(frame: pd.DataFrame, scale: str = "mini") -> str:
     found = why.fates(frame, scale)
     if not any(under for _, under in found):
         return ""
-    kept = [p for p, under in found if {f for f, _ in under.values()} <= {why.FATES[2]}]
+    kept = [p for p, under in found if {f for f, _ in under.values()} == {why.FATES[2]}]
     most = sorted(kept, key=lambda p: p.ours.mean)[:3]
     said = [f"{p.second} above {p.first} in {p.metric} ({-p.ours.mean:+.1f})" for p in most]
-    against = f"{len(kept)} of the reversed pairs stay reversed under every change, or none was tried"
+    against = f"No change that was tried sets {len(kept)} of the reversed pairs right"
     return quotation(
         why.summed(found),
         f"{_seeds(e.n for _, under in found for _, e in under.values())} per difference; "
-        "its 95 % interval decides, not corrected for the number of pairs: reasons are sought, no claim is tested.",
+        "its 95 % interval decides, not corrected for the number of pairs: this looks for reasons and tests no claim.",
         f"{against}{', most of all ' if len(kept) > 3 else ': ' if kept else ''}{listed(said) if kept else ''}.",
+    )
+
+
+def ablations(frame: pd.DataFrame, scale: str = "mini") -> str:
+    """The largest clear effects of all ablations, how many are clear, and which the paper has with another sign."""
+    from gift_lib.book import forest  # what draws is imported where something is drawn
+
+    table = forest.rows(frame, scale)
+    if table.empty:
+        return ""
+    clear = table[table["p"] < ALPHA].sort_values("Δ", key=abs, ascending=False)
+    settings, changed = (len(t.drop_duplicates(["sweep", "setting"])) for t in (table, clear))
+    tops = [
+        f"{r['metric']} {r['Δ']:+.1f} ± {r['±']:.1f} with *{r['setting']}* ({r['head'].lower()})"
+        for r in clear.drop_duplicates("metric").to_dict("records")
+    ]
+    told = clear[clear["published"].notna() & (clear["published"] != 0)]
+    said = [
+        f"*{r['setting']}* in {r['metric']} ({r['Δ']:+.1f} here, {r['published']:+.1f} published)"
+        for r in told[told["Δ"] * told["published"] < 0].to_dict("records")
+    ]
+    came = f"Of {settings} settings {changed} clearly differ from the default of their ablation in some metric"
+    return quotation(
+        f"{came}, most of all {listed(tops)}." if tops else f"{came}.",
+        f"{len(clear)} of {len(table)} differences are clear (corrected by ablation), ± is half a 95 % interval.",
+        beside(len(told), said),
     )
 
 
@@ -176,12 +197,12 @@ def judgements(frame: pd.DataFrame, scale: str = "mini") -> str:
     more = f", and {len(failed) - 3} more below" if len(failed) > 3 else ""
     return quotation(
         claims.headline(judged),
-        f"{_seeds(o.effect.n for o in settled)} per row; a verdict rests on 95 % intervals of "
-        f"{len(settled)} comparisons, and an interval across the margin leaves it undecided.",
+        f"{_seeds(o.effect.n for o in settled)} per method or setting; verdicts rest on the 95 % intervals of "
+        f"{len(settled)} comparisons; one that reaches across the margin set beforehand leaves its claim undecided.",
         f"Not supported on the scale model: {'; '.join(failed[:3])}{more}." if failed else "No claim is refuted here.",
     )
 
 
 #: The box of a page by the sweep that it is about.
 OPENINGS = {"own-orders": orders, "pretrainings": pretrainings, "references": references, why.SWEEP: reasons,
-            "claims": judgements}  # fmt: skip
+            "claims": judgements, "ablations": ablations}  # fmt: skip

@@ -127,8 +127,8 @@ def finding_of_table(order: str, scale: str = "mini") -> Markdown:
 def _box(said: str, sweep: str, scale: str) -> Markdown:
     if said:
         return Markdown(typeset(said))
-    missing = "No claim can be judged yet." if sweep == "claims" else tables.status(records(), sweep, scale)
-    return Markdown(f"> {missing}")
+    nothing = {"claims": "No claim can be judged yet.", "ablations": "No ablation has records yet."}
+    return Markdown(f"> {nothing.get(sweep) or tables.status(records(), sweep, scale)}")
 
 
 def meaning(sweep: str, scale: str = "mini") -> Markdown:

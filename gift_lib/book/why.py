@@ -117,13 +117,14 @@ def _under(pair: Pair, changed: Mapping[str, str], found: Mapping) -> Iterator[t
 
 def summed(found: Fates) -> str:
     """The best fate of each reversed pair, counted, and which changes turn most."""
-    best = Counter(min((FATES.index(f) for f, _ in under.values()), default=2) for _, under in found)
+    best = Counter(min((FATES.index(f) for f, _ in under.values()), default=3) for _, under in found)
     touched = Counter(c for _, under in found for c in under)
     turned = Counter(c for _, under in found for c, (f, _) in under.items() if f == FATES[0]).most_common(2)
-    most = findings.listed([f"*{c}* ({n} of the {touched[c]} that it touches)" for c, n in turned])
-    text = f"Of {len(found)} reversed pairs {best[0]} stand as published under one of the changes, "
-    text += f"{best[1]} more are undecided under one, and {best[2]} stay reversed under all or have none."
-    return text + (f" Most are turned by {most}." if turned else "")
+    most = findings.listed([f"*{c}* ({n} of its {touched[c]} pairs)" for c, n in turned])
+    text = f"One thing was changed at a time. Of {len(found)} pairs that stand reversed here {best[0]} stand as "
+    text += f"published under some change, {best[1]} more become undecided and {best[2]} stay reversed under every one"
+    text += f"; for {best[3]} none was tried." if best[3] else "."
+    return text + (f" Most pairs are set right by {most}." if turned else "")
 
 
 def items(found: Fates) -> str:

@@ -110,8 +110,12 @@ def test_notebook_keeps_the_conventions(path):
     longest = 80 if path.stem == "gift_in_one_cell" else LONGEST_CELL  # its very subject
     assert [c.id for c in code if sum(map(bool, c.source.splitlines())) > longest] == []
     assert [c.id for c in code if any(len(line) > WIDEST_LINE for line in c.source.splitlines())] == []
-    open_ = [c.id for c in code if only_shows(c.source) and "hide-input" not in c.metadata.get("tags", [])]
+    folded = {"hide-input", "remove-input"}
+    open_ = [c.id for c in code if only_shows(c.source) and not folded & set(c.metadata.get("tags", []))]
     assert open_ == [], "what only shows is folded"
+    heads = [i for i, c in enumerate(notebook.cells) if re.search(r"^pages\.finding", c.source, re.MULTILINE)]
+    around = [c.metadata.tags for i in heads for c in notebook.cells[i - 1 : i + 1]]
+    assert around == [["remove-cell"], ["remove-input"]] * len(heads), "a finding stands first: no code, no heralds"
     silent = [
         b.id for a, b in zip(notebook.cells, notebook.cells[1:], strict=False) if {a.cell_type, b.cell_type} == {"code"}
     ]

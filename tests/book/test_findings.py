@@ -1,5 +1,7 @@
 """Findings: sentences that follow records made by hand."""
 
+import re
+
 import pandas as pd
 import pytest
 import yaml
@@ -116,16 +118,20 @@ def test_tasks_that_clearly_differ_are_named():
 def test_an_opening_says_what_came_out_how_sure_and_what_it_contradicts():
     level = {"beta=0.0": 60.0, "beta=0.25": 60.0, "beta=0.5": 65.0, "beta=1.0": 50.0}
     said = findings.opening(frame(sweep_records("ablation-ita", level.get)), "ablation-ita").split("\n>\n")
-    assert [line.split("**")[1] for line in said] == ["What came out.", "How sure.", "Against the paper."]
-    assert "Against *beta=0.25*, *beta=1.0* changes Transfer by -" in said[0] and "beta=0.5" not in said[0]
+    assert [line.split("**")[1] for line in said[:3]] == ["What came out.", "How sure.", "Beside the paper."]
+    assert said[3] == f"> {findings.LEGEND}"
+    first, same = said[0].split(" No clear difference in any of the three: ")
+    assert "compared with the default, *beta=0.25*, with *beta=1.0* Transfer falls by " in first
+    assert "rises" not in first and "*beta=0.5*" not in first and same == "*beta=0.0*."
     assert "5 seeds per setting; 6 of 9 differences are clear" in said[1]
     # published: beta 0.5 and 1.0 both cost Transfer, Avg and Last
-    assert said[2].count("*beta=0.5*") == 3 and "3 of 6 clear differences" in said[2] and "*beta=1.0*" not in said[2]
+    assert said[2].count("*beta=0.5*") == 3 and "*beta=1.0*" not in said[2]
+    assert "prints 6 of the clear differences, too; 3 of them with the other sign: *beta=0.5*" in said[2]
 
 
 def test_an_opening_without_a_clear_difference_claims_nothing():
     said = findings.opening(frame(sweep_records("ablation-ita", lambda v: 60.0)), "ablation-ita")
-    assert "No setting clearly differs" in said and "0 of 9 differences" in said and "nothing here contradicts" in said
+    assert "no setting clearly differs" in said and "0 of 9 differences" in said and "prints no number" in said
 
 
 @pytest.mark.parametrize("sweep", ["ablation-ita", "own-orders"])
@@ -138,6 +144,19 @@ def test_the_opening_of_a_table_names_the_leader_and_counts_the_pairs():
         return {"GIFT": 70.0, "Zero-shot": 80.0, "Continual Finetune": 65.0}.get(variant, 50.0)
 
     said = findings.opening_of_table(frame(sweep_records("table1", level)), "I")
-    assert "The highest of the trained methods: GIFT in Transfer, Avg and Last." in said
+    assert re.search(r"in Transfer ahead of Continual Finetune by [45]\.\d \(clear\); in Avg ahead of", said)
     assert "5 to 10 seeds per method" in said and "Continual Finetune above" in said
+    assert "There GIFT leads the trained methods in Transfer, Avg and Last. Of 108 comparisons" in said
     assert findings.opening_of_table(frame([]), "I") == ""
+
+
+def test_a_table_says_whom_gift_is_behind_and_whether_that_is_clear():
+    def level(variant):
+        return {"GIFT": 60.0, "ZSCL": 60.0, "LwF": 70.0}.get(variant)
+
+    behind = findings.opening_of_table(frame(sweep_records("table1", level)), "I")
+    assert re.search(r"in Last behind LwF by (9|10)\.\d \(clear\)", behind)
+    alike = findings.opening_of_table(frame(sweep_records("table1", {"GIFT": 60.0, "ZSCL": 60.0}.get)), "I")
+    assert len(re.findall(r"(ahead of|behind) ZSCL by 0\.\d \(not clear\)", alike)) == 3
+    alone = findings.opening_of_table(frame(sweep_records("table1", {"GIFT": 60.0}.get)), "I")
+    assert alone == "", "nothing to compare it with"

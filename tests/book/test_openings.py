@@ -12,7 +12,7 @@ def contrast(mean, p=0.001, published=None, name="ZSCL", where="I", metric="Last
 
 
 def parts(box: str) -> list[str]:
-    return box.split("\n>\n")
+    return box.split("\n>\n")[:3]
 
 
 @pytest.mark.parametrize("sweep", openings.OPENINGS)
@@ -21,7 +21,8 @@ def test_without_records_a_box_names_what_is_missing(sweep, monkeypatch):
     assert openings.OPENINGS[sweep](empty) == ""
     monkeypatch.setattr(pages, "records", lambda folder=None: empty)
     said = pages.finding(sweep).data
-    assert said == "> No claim can be judged yet." if sweep == "claims" else f"make sweep NAME={sweep}" in said
+    whole = {"claims": "> No claim can be judged yet.", "ablations": "> No ablation has records yet."}
+    assert said == whole[sweep] if sweep in whole else f"make sweep NAME={sweep}" in said
 
 
 @pytest.mark.parametrize(("mean", "p", "published", "sign", "against"), [
@@ -37,8 +38,8 @@ def test_differences_that_agree_are_named_with_their_range():
     found = [contrast(2.0, where="I", published=1.0), contrast(3.5, where="II")]
     came, sure, against = parts(openings.agreement(found, "orders"))
     assert came.endswith("In all 2 orders GIFT stands clearly above ZSCL in Last (+2.0 to +3.5).")
-    assert "5 seeds per difference; 2 of 2 are clear" in sure and "No difference changes sign" in sure
-    assert "All clear differences with a published one beside them (1) point the same way." in against
+    assert "5 seeds per difference; 2 of 2 are clear" in sure and "None of them changes sign" in sure
+    assert "The paper prints 1 of the clear differences, too, and with the same sign." in against
 
 
 def test_a_difference_that_turns_is_named_and_one_that_is_clear_in_places_only():
@@ -47,13 +48,16 @@ def test_a_difference_that_turns_is_named_and_one_that_is_clear_in_places_only()
     came, sure, against = parts(openings.agreement(found, "orders"))
     assert "GIFT stands clearly now above, now below ZSCL in Last (-1.5 to +2.0)." in came
     assert "Clear in some orders only, or in none: ZSCL in Avg." in came
-    assert "One difference changes sign" in sure
-    assert "1 of 1 clear differences with a published one point the other way: ZSCL in Last (-1.5 here" in against
+    assert "One of them changes sign" in sure
+    assert (
+        "prints 1 of the clear differences, too; 1 of them with the other sign: GIFT less ZSCL in Last (-1.5 here"
+        in against
+    )
 
 
 def test_nothing_clear_is_said_as_such():
     came, _, against = parts(openings.agreement([contrast(0.1, 0.9, 1.0)], "orders"))
-    assert came.endswith("No difference is clear everywhere.") and "nothing here contradicts" in against
+    assert came.endswith("No difference is clear everywhere.") and "prints no number" in against
 
 
 def test_orders_compare_within_each_and_skip_what_has_no_records():
@@ -71,15 +75,15 @@ def test_pretrainings_compare_within_each():
     other = sweep_records("pretrainings", {"GIFT (1)": 60.0, "ZSCL (1)": 70.0}.get)
     came, sure, against = parts(openings.pretrainings(frame([*ours, *other])))
     assert "GIFT stands clearly now above, now below ZSCL in Transfer" in came
-    assert "Some differences change sign" in sure
-    assert "point the same way" in against, "the published difference is beside the tables' own pre-training"
+    assert "Some of them change sign" in sure
+    assert "all with the same sign" in against, "the published difference is beside the tables' own pre-training"
 
 
 def test_references_stand_against_gift():
     ours = sweep_records("table1", {"GIFT": 60.0}.get)
     others = {"Individual fine-tune": 70.0, "Joint training": 75.0, "GIFT with real images": 60.0}
     came, sure, _ = parts(openings.references(frame([*ours, *sweep_records("references", others.get, noise=0.4)])))
-    clear, unclear = came.split("Not clearly different: ")
+    clear, unclear = came.split("Not clearly different from it: ")
     assert "*Individual fine-tune* (Last +" in clear and "*Joint training* (Last +1" in clear
     assert "*GIFT with real images* (Transfer" in unclear and "2 of 5 are clear" in sure
 
@@ -89,12 +93,26 @@ def test_reasons_count_fates_and_name_what_stays_reversed():
     changed = {"GIFT, no AWC": 70.0}
     found = frame([*sweep_records("table1", level.get), *sweep_records("own-why", changed.get)])
     came, sure, against = parts(openings.reasons(found))
-    assert "reversed pairs" in came and "stand as published under one of the changes" in came
-    assert "not corrected" in sure and "stay reversed under every change" in against
+    assert "pairs that stand reversed here" in came and "stand as published under some change" in came
+    assert "not corrected" in sure and "No change that was tried sets" in against
 
 
 def test_judgements_count_claims_and_quote_the_refuted_ones():
     level = {"Contrastive": 50.0, "Feat. Dist.": 60.0, "Image-only": 40.0, "Text-only": 40.0}
     came, sure, against = parts(openings.judgements(frame(sweep_records("ablation-loss", level.get))))
-    assert "not supported" in came and "5 seeds per row" in sure
+    assert "not supported" in came and "5 seeds per method or setting" in sure
     assert against.count("“") == against.count("”") >= 1
+
+
+def test_ablations_name_their_largest_effects_and_the_signs_that_turn():
+    level = {"beta=0.0": 60.0, "beta=0.25": 60.0, "beta=0.5": 65.0, "beta=1.0": 50.0}
+    came, sure, beside = parts(openings.ablations(frame(sweep_records("ablation-ita", level.get))))
+    assert "Of 3 settings 2 clearly differ" in came and came.count("with *beta=1.0* (") == 3
+    assert "6 of 9 differences are clear" in sure
+    assert "prints 6 of the clear differences, too; 3 of them with the other sign: *beta=0.5* in" in beside
+
+
+def test_a_reference_that_draws_nothing_stands_beside_every_seed():
+    both = frame(sweep_records("table1", {"GIFT": 60.0, "Zero-shot": 50.0}.get))
+    came, _, beside = parts(openings.references(both))
+    assert "*Zero-shot* (Transfer -" in came and "Last -" in came and "The paper prints" in beside

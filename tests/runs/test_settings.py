@@ -2,8 +2,8 @@
 
 from dataclasses import fields
 
-from gift_lib.book import settings
 from gift_lib.config import SCALES, Experiment
+from gift_lib.runs import settings
 
 
 def test_every_setting_has_a_meaning_and_a_reader():
