@@ -8,7 +8,8 @@ from gift_lib import consolidation, losses
 from gift_lib.clip import encode_images, encode_texts
 from gift_lib.config import wise_weight
 from gift_lib.data.transforms import Preprocess
-from gift_lib.methods.base import Batch, Method, Resources, Terms, register
+from gift_lib.methods.base import Batch, Resources, Terms, register
+from gift_lib.methods.ensemble import Ensembled
 from gift_lib.methods.teacher import Teacher, as_teacher
 from gift_lib.pictures import SyntheticSet
 from gift_lib.tasks import Images, Task, TensorImages, all_indices
@@ -18,7 +19,7 @@ Pair = tuple[Float[Tensor, "m d"], Float[Tensor, "m d"]]
 
 
 @register("gift", "GIFT")
-class Gift(Method):
+class Gift(Ensembled):
     """L = CE + alpha CD + beta ITA (slides, page 7) with the AWC penalty (page 8); CD and ITA are of one matrix M.
 
     The teacher is the model after the previous task (before the first: the pre-trained one), or a
@@ -29,7 +30,8 @@ class Gift(Method):
     uses_synthetic = True
     #: The released flag of the static Fisher also ends CD and ITA with the steps that F is averaged over. The
     #: slides do not say so, and the ablation would change two things at once: off unless asked for.
-    options = {"fisher_ends_distillation": False}
+    #: GIFT has no ensemble of weights: the switch is for the search for a better one.
+    options = {"fisher_ends_distillation": False, **Ensembled.options, "ensemble": False}
 
     def before_task(self, task: Task, synthetic: SyntheticSet | None) -> None:
         super().before_task(task, synthetic)

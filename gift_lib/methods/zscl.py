@@ -1,19 +1,15 @@
 """ZSCL: the pre-trained model's answers on public pictures and captions, and an ensemble of weights."""
 
-from collections.abc import Mapping
-
-from torch import Tensor
-
 from gift_lib import consolidation
-from gift_lib.consolidation import RunningMean
 from gift_lib.methods.base import register
+from gift_lib.methods.ensemble import Ensembled
 from gift_lib.methods.reference import Reference, ReferenceDistillation
 from gift_lib.pictures import SyntheticSet
 from gift_lib.tasks import Task
 
 
 @register("zscl", "ZSCL")
-class ZSCL(ReferenceDistillation):
+class ZSCL(Ensembled, ReferenceDistillation):
     """Teacher: always the pre-trained model. References: public pictures and captions, the same for all tasks.
 
     With the l2 penalty to theta_prev (weight 1), and weights averaged within a task: the running mean
@@ -22,40 +18,19 @@ class ZSCL(ReferenceDistillation):
     """
 
     #: Published: 100K training images of ImageNet, the captions of Conceptual Captions' validation set.
-    options = {"images": 100_000, "captions": 15_840, "snapshots": 10, "ensemble": True}
+    options = {"images": 100_000, "captions": 15_840, **Ensembled.options}
     #: mini: pictures as 100K to MTIL's 319,352 training pictures; captions a tenth, as the class names are.
     #: colab: pictures as many as one task draws, a tenth of the captions.
     presets = {"mini": {"images": 3698, "captions": 1584}, "colab": {"images": 3200, "captions": 1584}}
 
-    ensemble: RunningMean | None = None
     public: Reference | None = None
 
     def before_task(self, task: Task, synthetic: SyntheticSet | None) -> None:
         super().before_task(task, synthetic)
         self.penalty = consolidation.build("l2")
         self.penalty.anchor(self.parameters())
-        self.ensemble = RunningMean(self.parameters()) if self.option["ensemble"] else None
         if self.public is None:
             tokens = self.clip.tokenize(self.resources.captions(self.option["captions"])).to(self.resources.device)
             pictures = self.resources.reference_images(self.option["images"])
             self.public = Reference.of(self, pictures, tokens, initial_weight=1.0)
         self.reference = self.public
-
-    def after_step(self, step: int) -> None:
-        n, steps = self.option["snapshots"], self.steps(self.task)
-        if self.ensemble and step * n // steps > (step - 1) * n // steps:
-            self.ensemble.add(self.parameters())
-
-    def after_task(self, task: Task) -> None:
-        super().after_task(task)
-        if self.ensemble:
-            self.ensemble.copy_to(self.parameters())
-            self.ensemble = None
-
-    def state(self) -> dict[str, Tensor]:
-        return super().state() | (self.ensemble.state() if self.ensemble else {})
-
-    def load_state(self, state: Mapping[str, Tensor]) -> None:
-        super().load_state(state)
-        if self.ensemble:
-            self.ensemble.load_state(state)

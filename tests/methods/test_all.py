@@ -56,6 +56,17 @@ def test_interrupted_and_resumed_equals_uninterrupted(name, world: World, monkey
         assert equal(world.methods[0].state(), world.methods[-1].state())
 
 
+def test_gift_with_an_ensemble_goes_on_where_it_stopped(world: World, monkeypatch):
+    options = {"method_options": {"ensemble": True, "snapshots": 3}}
+    whole = world.run("gift", **options)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        interrupt_at(9, patch)
+        world.run("gift", **options)
+    assert canonical_json(world.run("gift", **options)["result"]) == canonical_json(whole["result"])
+    assert equal(weights(world.methods[0]), weights(world.methods[-1]))
+    assert not equal(weights(world.methods[0]), (world.run("gift"), weights(world.methods[-1]))[1])
+
+
 @pytest.mark.parametrize("name", LEARNING)
 def test_seeds_decide(name, world: World):
     a, b, other = (world.run(name, seed=s)["result"] for s in (1, 1, 2))

@@ -12,6 +12,7 @@ from fixtures_methods import (
     equal,
     fit,
     pixels,
+    synthesize,
     tiny_clip,
     tiny_method,
     tiny_task,
@@ -25,6 +26,7 @@ from gift_lib.errors import ConfigError
 from gift_lib.methods.base import Batch
 from gift_lib.methods.icarl import herd
 from gift_lib.methods.lwf_vr import random_sentences
+from gift_lib.methods.reference import ReferenceDistillation
 
 
 def learning_without_forgetting(student, teacher, images, texts, T=2.0):
@@ -197,8 +199,11 @@ def test_lwf_vr_draws_new_sentences_for_each_task():
 # ZSCL
 
 
-def test_the_ensemble_is_the_mean_of_the_start_and_its_snapshots(monkeypatch):
-    m = tiny_method("zscl")
+@pytest.mark.parametrize("name", ["zscl", "gift"])
+def test_the_ensemble_is_the_mean_of_the_start_and_its_snapshots(name, monkeypatch):
+    options = {"snapshots": 3, "ensemble": True}
+    m = tiny_method(name, method_options={**OPTIONS.get(name, {}), **options})
+    drawn = synthesize(m.experiment, ("a disc.", "a box."), {}, None) if name == "gift" else None
     for t in range(2):
         snapshots, done = [weights(m)], []
         with monkeypatch.context() as patch:
@@ -209,7 +214,7 @@ def test_the_ensemble_is_the_mean_of_the_start_and_its_snapshots(monkeypatch):
                 honest(self, k)
 
             patch.setattr(type(m), "after_step", spy)
-            fit(m, t)
+            fit(m, t, synthetic=drawn)
         snapshots += [w for k, w in done if k in (2, 4, 6)]
         for name, now in weights(m).items():
             torch.testing.assert_close(now, torch.stack([s[name] for s in snapshots]).mean(dim=0))
@@ -229,7 +234,7 @@ def test_zscl_takes_ten_snapshots_whatever_the_number_of_steps(steps, snapshots)
 
 def test_zscl_without_its_ensemble_keeps_what_the_last_step_leaves(monkeypatch):
     m, final = tiny_method("zscl", method_options={**OPTIONS["zscl"], "ensemble": False}), {}
-    monkeypatch.setattr(type(m).__mro__[1], "after_task", lambda self, task: final.update(weights(self)))
+    monkeypatch.setattr(ReferenceDistillation, "after_task", lambda self, task: final.update(weights(self)))
     for t in range(2):
         fit(m, t)
         assert m.ensemble is None and m.state() == {} and equal(final, weights(m))
