@@ -195,9 +195,9 @@ def test_a_term_says_what_it_means_and_a_solution_unfolds(site, browser):
 def test_a_table_is_sorted_by_the_column_that_is_pressed(site, browser):
     visit(browser, f"{site}/notebooks/table_1.html")
     column = """
-    const table = [...document.querySelectorAll("table")].find(t => t.tHead.textContent.includes("Δ Last"));
+    const table = [...document.querySelectorAll("table")].find(t => t.tHead.textContent.includes("Avg ours"));
     const heads = [...table.tHead.querySelectorAll("th")];
-    const k = heads.findIndex(h => h.innerText.trim().startsWith("Avg"));
+    const k = heads.findIndex(h => h.innerText.trim().startsWith("Avg ours"));
     heads[k].querySelector("button").click();
     return [heads[k].ariaSort, [...table.tBodies[0].rows].map(r => parseFloat(r.cells[k].innerText))];
     """
