@@ -1,0 +1,183 @@
+"""Choosing a better GIFT: variants on validation pictures and seeds of 1000 and up, one change at a time, all logged.
+
+`python -m gift_lib.runs.choosing run NAME "WHY" beta=0.5 method_options.ensemble=true` runs one on world 2 and writes a
+line per order and seed to `book/data/choosing.jsonl`; what is there is not run again. WHY is written before it runs;
+`python -m gift_lib.runs.choosing leave NAME "WHY"` says afterwards why it was left, or kept. Records of the book take
+seeds from 0 and test pictures: nothing that is chosen here was looked at there.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from gift_lib import data, intervals, metrics
+from gift_lib.config import Experiment, experiment
+from gift_lib.errors import ConfigError, DataError, GiftError, nearest
+from gift_lib.evaluation import evaluate
+from gift_lib.files import atomic_write, digest
+from gift_lib.pool import prompt_stream
+from gift_lib.runs.published import METRICS
+from gift_lib.runs.repository import book_folder
+from gift_lib.training import Progress, Runtime, Source, build_method, fit, numerics
+from gift_lib.world.settings import RUNS
+
+WORLD = "2"
+ORDERS, SEEDS = ("I", "II"), (1000, 1001)
+#: What all variants are compared with.
+BASE = "GIFT"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What differs from GIFT's own settings, and why it might help: written before it runs."""
+
+    name: str
+    why: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def experiment(self, order: str, seed: int) -> Experiment:
+        """The run in an order; a ConfigError for a seed that is for reporting."""
+        if seed < 1000:
+            raise ConfigError(f"seed {seed} is for reporting: choosing takes seeds of 1000 and up.")
+        return experiment(**RUNS[WORLD] | {"method": "gift", "order": order, "seed": seed} | dict(self.settings))
+
+
+def log_file() -> Path:
+    """Where the lines are kept."""
+    return book_folder() / "data" / "choosing.jsonl"
+
+
+def lines(path: Path | None = None) -> list[dict[str, Any]]:
+    """All lines of the log, the oldest first; a DataError for one that cannot be read."""
+    path = path or log_file()
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    try:
+        return [json.loads(line) for line in text.splitlines()]
+    except json.JSONDecodeError as error:
+        raise DataError(f"{path} holds a line that is no JSON ({error}): restore it.") from None
+
+
+def run(
+    variant: Variant, orders: Sequence[str] = ORDERS, seeds: Sequence[int] = SEEDS, runtime: Runtime | None = None
+) -> Iterator[dict[str, Any]]:
+    """A line for each order and seed that the log has none for."""
+    wanted = [variant.experiment(order, seed) for seed in seeds for order in orders]
+    known = {line["digest"] for line in lines()}
+    for e in wanted:
+        if _digest(e) not in known:
+            yield _line(variant, e, runtime or Runtime(progress=False))
+
+
+def _digest(e: Experiment) -> str:
+    return digest([e.to_dict(), "validation"])
+
+
+def _line(variant: Variant, e: Experiment, runtime: Runtime) -> dict[str, Any]:
+    used = time.process_time()
+    R = accuracies(e, runtime)
+    found = {m: round(v, 2) for m, v in metrics.summary(R).items() if m in METRICS}
+    return {
+        "variant": variant.name, "why": variant.why, "left": "", "settings": dict(variant.settings), "order": e.order,
+        "seed": e.seed, "digest": _digest(e), "world": data.world_hash(e), **found, "R": R,
+        "cpu_seconds": round(time.process_time() - used),
+    }  # fmt: skip
+
+
+def accuracies(e: Experiment, runtime: Runtime) -> list[list[float]]:
+    """R on validation pictures, in percent, to two places."""
+    with numerics(runtime.device):
+        tasks = data.load_tasks(e)
+        method = build_method(e, runtime, len(tasks))
+        source, counts, R = Source(e, runtime) if method.uses_synthetic else None, Counter(), []
+        for t, (task, prompts) in enumerate(zip(method.phases(tasks), prompt_stream(e, tasks), strict=False)):
+            drawn = source(prompts, counts) if source else None
+            fit(method, t, task, drawn, runtime, Progress(), save=lambda **_: None)
+            R.append([round(v, 2) for v in evaluate(method, tasks, "val")])
+            counts.update(prompts)
+    return R
+
+
+def write(line: Mapping[str, Any]) -> None:
+    """Add a line to the log."""
+    _rewrite([*lines(), line])
+
+
+def leave(name: str, why: str) -> None:
+    """Say in every line of a variant why it was left or kept; a ConfigError where there is none."""
+    found = lines()
+    if name not in {line["variant"] for line in found}:
+        raise ConfigError(f"no variant {name!r} was run; {nearest(name, {line['variant'] for line in found})}")
+    _rewrite([line | {"left": why} if line["variant"] == name else line for line in found])
+
+
+def _rewrite(found: Sequence[Mapping[str, Any]]) -> None:
+    with atomic_write(log_file()) as temporary:
+        temporary.write_text("".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in found), encoding="utf-8")
+
+
+def differences(found: Sequence[Mapping[str, Any]], base: str = BASE) -> pd.DataFrame:
+    """A row per variant: mean differences to the base in points over shared orders and seeds, half-widths, runs.
+
+    Columns: for each metric its difference and "±" (half the 95 % t interval), then n, `why` and `left`.
+    """
+    at = {(line["variant"], line["order"], line["seed"]): line for line in found}
+    rows = {}
+    for name in dict.fromkeys(line["variant"] for line in found if line["variant"] != base):
+        pairs = [(at[k], at[base, *k[1:]]) for k in at if k[0] == name and (base, *k[1:]) in at]
+        row: dict[str, Any] = {}
+        for m in METRICS if pairs else ():
+            e = intervals.interval([round(a[m] - b[m], 2) for a, b in pairs])
+            row |= {m: e.mean, f"{m} ±": e.half_width}
+        last = next(line for line in reversed(found) if line["variant"] == name)
+        rows[name] = row | {"n": len(pairs), "why": last["why"], "left": last["left"]}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("variant")
+
+
+def settings_of(texts: Sequence[str]) -> dict[str, Any]:
+    """`beta=0.5` and `method_options.ensemble=true` as settings; a ConfigError for what is no NAME=VALUE."""
+    found: dict[str, Any] = {}
+    for text in texts:
+        name, sign, value = text.partition("=")
+        if not sign:
+            raise ConfigError(f"{text!r} should read NAME=VALUE, as in beta=0.5.")
+        outer, dot, inner = name.partition(".")
+        read = yaml.safe_load(value)
+        found |= {outer: found.get(outer, {}) | {inner: read}} if dot else {name: read}
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command; a GiftError is one line and exit status 2."""
+    parser = argparse.ArgumentParser(prog="python -m gift_lib.runs.choosing", description=__doc__.split("\n")[0])
+    parser.add_argument("action", choices=("run", "leave"))
+    parser.add_argument("name")
+    parser.add_argument("why")
+    parser.add_argument("settings", nargs="*", help="NAME=VALUE, what differs from GIFT")
+    parser.add_argument("--orders", nargs="+", default=ORDERS)
+    parser.add_argument("--seeds", nargs="+", type=int, default=SEEDS)
+    options = parser.parse_args(arguments)
+    try:
+        if options.action == "leave":
+            leave(options.name, options.why)
+            return 0
+        variant = Variant(options.name, options.why, settings_of(options.settings))
+        for line in run(variant, options.orders, options.seeds):
+            write(line)
+            print(*(line[k] for k in ("variant", "order", "seed", *METRICS, "cpu_seconds")), flush=True)
+    except GiftError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
