@@ -187,3 +187,14 @@ def test_the_numbers_of_records_are_those_of_their_means():
     assert numbers.of_records([]) == {}
     part = numbers.of_records(records_of({k: R for k, R in rows.items() if k == ("lwf", "II")}, tasks))
     assert part == {"I": {}, "II": {"lwf_gain_lost": found["II"]["lwf_gain_lost"]}}
+
+
+def test_the_steps_between_the_worlds_change_one_thing_each():
+    one, narrow, looks, two = (worlds.WORLDS[name] for name in ("1", "narrow", "looks", "2"))
+    steps = [(one, narrow), (narrow, looks), (looks, two)]
+    changed = [{k for k in {*a.knobs, *b.knobs} if a.knobs.get(k) != b.knobs.get(k)} - {"version"} for a, b in steps]
+    assert changed == [{"narrow", "narrow_of"}, {"looks", "strength", "grounds"}, {"pictures"}]
+    for cell in sweeps.load("own-world").cells:
+        e = cell.experiment
+        assert e == experiment(**RUNS["2"] | {"method": e.method, "seed": e.seed, "world": e.world})
+        assert {"1": "settings", "2": "epochs", "narrow": "narrow tasks"}.get(e.world, e.world) in cell.variant
