@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from gift_lib.config import Experiment
 from gift_lib.data.mini import CONCEPTS
+from gift_lib.data.mini.worlds import find
 from gift_lib.errors import DataError
 from gift_lib.tasks import Task
 from gift_lib.world.numbers import DATA
@@ -28,8 +29,10 @@ def ratios(e: Experiment, tasks: Sequence[Task], logit_scale: float) -> dict[str
 
 
 def epochs(e: Experiment, task: Task) -> float:
-    """How often every training picture of a task is seen."""
-    return e.steps * e.batch_size / len(task.train)
+    """How often every training picture of a task is seen; none is rendered for it."""
+    world = find(e.world)
+    (family,) = [f for f in world.families if f.name == task.name]
+    return e.steps * e.batch_size / sum(world.sizes(family, "train"))
 
 
 def published() -> dict[str, str]:
