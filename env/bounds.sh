@@ -14,7 +14,7 @@ folder=build/bounds/$which
 mkdir -p "$folder"
 "${PYTHON:-python3}" -m venv --clear "$folder/venv"
 # One package of Snakemake's closure has no wheel; of all others the lowest version is the lowest with a wheel.
-uv pip compile pyproject.toml --extra book --extra sweep --extra test --resolution $order --python "$folder/venv/bin/python" \
+uv pip compile pyproject.toml --extra book --extra crate --extra sweep --extra test --resolution $order --python "$folder/venv/bin/python" \
   --only-binary :all: --no-binary connection-pool --no-header --no-annotate --quiet --output-file "$folder/versions.txt"
 uv pip install --quiet --python "$folder/venv/bin/python" -r "$folder/versions.txt"
 echo "$which, $("$folder/venv/bin/python" --version):" $(grep -iE '^(torch|transformers|diffusers|open-clip-torch|numpy|pandas)==' "$folder/versions.txt")

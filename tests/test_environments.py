@@ -137,6 +137,9 @@ def test_the_versions_of_other_times_are_tried_every_week():
     job = workflow["jobs"]["bounds"]
     assert job["strategy"]["matrix"] == {"which": ["lowest", "newest"], "python": ["3.11", "3.13"]}
     assert job["steps"][-1]["run"].startswith("env/bounds.sh ")
+    script = (ROOT / "env" / "bounds.sh").read_text(encoding="utf-8")
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    assert {*re.findall(r"--extra (\w+)", script)} == extras.keys() - {"data"}, "what the tests import"
 
 
 @pytest.fixture
