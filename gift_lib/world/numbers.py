@@ -98,10 +98,10 @@ def of_records(records: Iterable[Record]) -> dict[str, dict[str, float]]:
         if c["method"] in METHODS:
             found[f"{c['method']}-{c['order']}"].append(result["R"])
         if c["method"] == "upper-bound":
-            found["alone"].append(_sorted(result["tasks"], np.diagonal(result["R"])))
+            found["alone"].append(_sorted(result["tasks"], np.diagonal(result["R"]).tolist()))
         if result["zero_shot"]:
             found["zero_shot"].append(_sorted(result["tasks"], result["zero_shot"]))
-    rows = {name: np.mean(values, axis=0) for name, values in found.items()}
+    rows = {name: np.mean(values, axis=0).tolist() for name, values in found.items()}
     return by_order(tasks, rows) if "zero_shot" in rows else {}
 
 
