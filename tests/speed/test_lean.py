@@ -25,11 +25,13 @@ NOT_NEEDED = (
 
 RUN = """
 import sys
+import torch
+names = [m for m in {names!r} if m not in sys.modules]  # torch 2.6 itself imports sympy
 import gift_lib.training as training
 from gift_lib.config import experiment
-imported = [m for m in {names!r} if m in sys.modules]
+imported = [m for m in names if m in sys.modules]
 training.run(experiment(method="zero-shot", tasks=("digits",)), training.Runtime(progress=False, cache_dir={cache!r}))
-print(imported, [m for m in {names!r} if m in sys.modules])
+print(imported, [m for m in names if m in sys.modules])
 """
 
 
