@@ -16,7 +16,7 @@ mkdir -p "$folder"
 # One package of Snakemake's closure has no wheel; of all others the lowest version is the lowest with a wheel.
 uv pip compile pyproject.toml --extra book --extra crate --extra sweep --extra test --resolution $order --python "$folder/venv/bin/python" \
   --only-binary :all: --no-binary connection-pool --no-header --no-annotate --quiet --output-file "$folder/versions.txt"
-uv pip install --quiet --python "$folder/venv/bin/python" -r "$folder/versions.txt" "setuptools>=70.1"
+uv pip install --quiet --python "$folder/venv/bin/python" -r "$folder/versions.txt" "setuptools>=77"
 echo "$which, $("$folder/venv/bin/python" --version):" $(grep -iE '^(torch|transformers|diffusers|open-clip-torch|numpy|pandas)==' "$folder/versions.txt")
 # Only the pinned versions must be free of warnings.
 PYTHONPATH=$PWD OMP_NUM_THREADS=1 "$folder/venv/bin/python" -m pytest -W default -p no:cacheprovider "$@"

@@ -26,7 +26,7 @@ NOT_NEEDED = (
 RUN = """
 import sys
 import torch
-names = [m for m in {names!r} if m not in sys.modules]  # torch 2.6 itself imports sympy
+names = [m for m in {names!r} if m != "sympy" or not torch.__version__.startswith("2.6.")]  # which needs it itself
 import gift_lib.training as training
 from gift_lib.config import experiment
 imported = [m for m in names if m in sys.modules]
