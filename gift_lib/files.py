@@ -8,7 +8,7 @@ import json
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -98,6 +98,21 @@ def _alive(pid: int) -> bool:
     except PermissionError:
         pass
     return True
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """A log of a JSON object per line, the oldest first; none where there is no file. DataError for a broken line."""
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    try:
+        return [json.loads(line) for line in text.splitlines()]
+    except json.JSONDecodeError as error:
+        raise DataError(f"{path} holds a line that is no JSON ({error}): restore it.") from None
+
+
+def write_lines(path: Path, lines: Iterable[Mapping[str, Any]]) -> None:
+    """The reverse of `read_lines`, in one step."""
+    with atomic_write(path) as temporary:
+        temporary.write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
 
 
 def write_json(path: str | os.PathLike, value: Any) -> None:

@@ -228,8 +228,13 @@ def _against(table: pd.DataFrame, clear: Sequence[tuple[str, str]], default: str
     known = {c: round(g, 1) for c, g in gaps.items() if not np.isnan(g) and round(g, 1)}
     turned = [c for c, gap in known.items() if gap * table.at[c[1], (c[0], "Δ")] < 0]
     return beside(len(known), [
-        f"*{v}* in {m} ({table.at[v, (m, 'Δ')]:+.1f} here, {known[m, v]:+.1f} published)" for m, v in turned
+        f"*{v}* in {m} ({both(table.at[v, (m, 'Δ')], known[m, v])})" for m, v in turned
     ])  # fmt: skip
+
+
+def both(ours: float, published: float) -> str:
+    """A difference here and in the paper."""
+    return f"{ours:+.1f} here, {published:+.1f} published"
 
 
 def beside(known: int, turned: Sequence[str], most: int = 3) -> str:
@@ -256,7 +261,7 @@ def opening_of_table(frame: pd.DataFrame, order: str, scale: str = "mini") -> st
     worst = min((p for p in found if p.verdict == "reversed"), key=lambda p: p.ours.mean, default=None)
     most = "" if not worst else (
         f", most of all {worst.second} above {worst.first} in {worst.metric} "
-        f"({-worst.ours.mean:+.1f} here, {-worst.published:+.1f} published)"
+        f"({both(-worst.ours.mean, -worst.published)})"
     )  # fmt: skip
     printed = paper.main(order).drop(index="zero-shot")
     first = [m for m in paper.METRICS if printed[m].idxmax() == "gift"]

@@ -8,7 +8,7 @@ import pandas as pd
 from gift_lib import intervals
 from gift_lib.book import claims, why
 from gift_lib.book.claims import Comparison, Evidence
-from gift_lib.book.findings import ALPHA, beside, listed, quotation
+from gift_lib.book.findings import ALPHA, beside, both, listed, quotation
 from gift_lib.intervals import Estimate
 from gift_lib.runs.published import METRICS
 
@@ -118,7 +118,7 @@ def _seeds(counts: Iterable[int]) -> str:
 def _against(found: Sequence[Contrast]) -> str:
     """The clear differences that point the other way than the published ones, the largest three by name."""
     wrong = sorted((c for c in found if c.against), key=lambda c: -abs(c.ours.mean))
-    said = [f"GIFT less {c.name} in {c.metric} ({c.ours.mean:+.1f} here, {c.published:+.1f} published)" for c in wrong]
+    said = [f"GIFT less {c.name} in {c.metric} ({both(c.ours.mean, c.published)})" for c in wrong]
     return beside(sum(bool(c.sign and c.published) for c in found), said)
 
 
@@ -176,7 +176,7 @@ def ablations(frame: pd.DataFrame, scale: str = "mini") -> str:
     ]
     told = clear[clear["published"].notna() & (clear["published"] != 0)]
     said = [
-        f"*{r['setting']}* in {r['metric']} ({r['Δ']:+.1f} here, {r['published']:+.1f} published)"
+        f"*{r['setting']}* in {r['metric']} ({both(r['Δ'], r['published'])})"
         for r in told[told["Δ"] * told["published"] < 0].to_dict("records")
     ]
     came = f"Of {settings} settings {changed} clearly differ from the default of their ablation in some metric"

@@ -7,10 +7,8 @@ seeds from 0 and test pictures: nothing that is chosen here was looked at there.
 """
 
 import argparse
-import json
 import sys
 import time
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,14 +19,13 @@ import yaml
 
 from gift_lib import data, intervals, metrics
 from gift_lib.config import Experiment, experiment
-from gift_lib.errors import ConfigError, DataError, GiftError, nearest
-from gift_lib.evaluation import evaluate
-from gift_lib.files import atomic_write, digest
-from gift_lib.pool import prompt_stream
+from gift_lib.errors import ConfigError, GiftError, nearest
+from gift_lib.files import digest, read_lines, write_lines
 from gift_lib.runs.published import METRICS
 from gift_lib.runs.repository import book_folder
-from gift_lib.training import Progress, Runtime, Source, build_method, fit, numerics
+from gift_lib.training import numerics
 from gift_lib.world.settings import RUNS
+from gift_lib.world.trials import sequence
 
 WORLD = "2"
 ORDERS, SEEDS = ("I", "II"), (1000, 1001)
@@ -56,34 +53,28 @@ def log_file() -> Path:
     return book_folder() / "data" / "choosing.jsonl"
 
 
-def lines(path: Path | None = None) -> list[dict[str, Any]]:
+def lines() -> list[dict[str, Any]]:
     """All lines of the log, the oldest first; a DataError for one that cannot be read."""
-    path = path or log_file()
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
-    try:
-        return [json.loads(line) for line in text.splitlines()]
-    except json.JSONDecodeError as error:
-        raise DataError(f"{path} holds a line that is no JSON ({error}): restore it.") from None
+    return read_lines(log_file())
 
 
-def run(
-    variant: Variant, orders: Sequence[str] = ORDERS, seeds: Sequence[int] = SEEDS, runtime: Runtime | None = None
-) -> Iterator[dict[str, Any]]:
+def run(variant: Variant, orders: Sequence[str] = ORDERS, seeds: Sequence[int] = SEEDS) -> Iterator[dict[str, Any]]:
     """A line for each order and seed that the log has none for."""
     wanted = [variant.experiment(order, seed) for seed in seeds for order in orders]
     known = {line["digest"] for line in lines()}
     for e in wanted:
         if _digest(e) not in known:
-            yield _line(variant, e, runtime or Runtime(progress=False))
+            yield _line(variant, e)
 
 
 def _digest(e: Experiment) -> str:
     return digest([e.to_dict(), "validation"])
 
 
-def _line(variant: Variant, e: Experiment, runtime: Runtime) -> dict[str, Any]:
+def _line(variant: Variant, e: Experiment) -> dict[str, Any]:
     used = time.process_time()
-    R = accuracies(e, runtime)
+    with numerics("cpu"):
+        R = sequence(e, places=2)
     found = {m: round(v, 2) for m, v in metrics.summary(R).items() if m in METRICS}
     return {
         "variant": variant.name, "why": variant.why, "left": "", "settings": dict(variant.settings), "order": e.order,
@@ -92,23 +83,9 @@ def _line(variant: Variant, e: Experiment, runtime: Runtime) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def accuracies(e: Experiment, runtime: Runtime) -> list[list[float]]:
-    """R on validation pictures, in percent, to two places."""
-    with numerics(runtime.device):
-        tasks = data.load_tasks(e)
-        method = build_method(e, runtime, len(tasks))
-        source, counts, R = Source(e, runtime) if method.uses_synthetic else None, Counter(), []
-        for t, (task, prompts) in enumerate(zip(method.phases(tasks), prompt_stream(e, tasks), strict=False)):
-            drawn = source(prompts, counts) if source else None
-            fit(method, t, task, drawn, runtime, Progress(), save=lambda **_: None)
-            R.append([round(v, 2) for v in evaluate(method, tasks, "val")])
-            counts.update(prompts)
-    return R
-
-
 def write(line: Mapping[str, Any]) -> None:
     """Add a line to the log."""
-    _rewrite([*lines(), line])
+    write_lines(log_file(), [*lines(), line])
 
 
 def leave(name: str, why: str) -> None:
@@ -116,12 +93,7 @@ def leave(name: str, why: str) -> None:
     found = lines()
     if name not in {line["variant"] for line in found}:
         raise ConfigError(f"no variant {name!r} was run; {nearest(name, {line['variant'] for line in found})}")
-    _rewrite([line | {"left": why} if line["variant"] == name else line for line in found])
-
-
-def _rewrite(found: Sequence[Mapping[str, Any]]) -> None:
-    with atomic_write(log_file()) as temporary:
-        temporary.write_text("".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in found), encoding="utf-8")
+    write_lines(log_file(), [line | {"left": why} if line["variant"] == name else line for line in found])
 
 
 def differences(found: Sequence[Mapping[str, Any]], base: str = BASE) -> pd.DataFrame:

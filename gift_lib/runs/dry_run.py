@@ -93,8 +93,7 @@ def sizes(tasks: Sequence[Task], scale: str, world: str = "1") -> list[tuple[int
         from gift_lib.data.mini.worlds import find
 
         drawn = find(world)
-        families = {f.name: f for f in drawn.families}
-        return [tuple(sum(drawn.sizes(families[t.name], s)) for s in ("train", "test")) for t in tasks]
+        return [tuple(drawn.count(t.name, s) for s in ("train", "test")) for t in tasks]
     from gift_lib.data.mtil import DATASETS
 
     return [(DATASETS[t.name].train, DATASETS[t.name].test) for t in tasks]

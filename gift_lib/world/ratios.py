@@ -29,10 +29,8 @@ def ratios(e: Experiment, tasks: Sequence[Task], logit_scale: float) -> dict[str
 
 
 def epochs(e: Experiment, task: Task) -> float:
-    """How often every training picture of a task is seen; none is rendered for it."""
-    world = find(e.world)
-    (family,) = [f for f in world.families if f.name == task.name]
-    return e.steps * e.batch_size / sum(world.sizes(family, "train"))
+    """How often every training picture of a task is seen."""
+    return e.steps * e.batch_size / find(e.world).count(task.name, "train")
 
 
 def published() -> dict[str, str]:

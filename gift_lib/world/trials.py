@@ -4,8 +4,8 @@ A trial runs zero-shot, each task alone, Continual Finetune, l2 and LwF, and not
 world. It is judged on validation pictures and on seeds of 1000 and up.
 """
 
-import json
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,8 +18,11 @@ from gift_lib.data import load_tasks, mini
 from gift_lib.data.mini.worlds import World, draft
 from gift_lib.errors import ConfigError, nearest
 from gift_lib.evaluation import accuracy, evaluate
-from gift_lib.files import atomic_write, cache_root, digest, read_json, write_json
+from gift_lib.files import cache_root, digest, read_json, read_lines, write_json, write_lines
+from gift_lib.generate import Source
 from gift_lib.methods import Method
+from gift_lib.pictures import SyntheticSet
+from gift_lib.pool import prompt_stream
 from gift_lib.tasks import Task
 from gift_lib.training import Progress, Runtime, build_method, fit, numerics
 from gift_lib.world.numbers import DATA, METHODS, by_order, published, verdicts
@@ -89,7 +92,7 @@ def _rows(trial: Trial) -> Iterator[tuple[str, Experiment, Callable[[Experiment]
         if method == "alone":
             yield "alone", trial.experiment("upper-bound", "I"), _alone
         else:
-            yield from ((f"{method}-{o}", trial.experiment(method, o), _sequence) for o in trial.orders)
+            yield from ((f"{method}-{o}", trial.experiment(method, o), sequence) for o in trial.orders)
 
 
 def _kept(name: str, e: Experiment, make: Callable[[Experiment], list]) -> dict[str, Any]:
@@ -121,38 +124,37 @@ def _alone(e: Experiment) -> list[float]:
     return _rounded(found)
 
 
-def _sequence(e: Experiment) -> list[list[float]]:
-    """R of a method over the tasks in order."""
-    tasks, R = load_tasks(e), []
+def sequence(e: Experiment, places: int = 1) -> list[list[float]]:
+    """R of a method over the tasks in order, on validation pictures, in percent to some places."""
+    tasks = load_tasks(e)
     method = build_method(e, QUIET, len(tasks))
-    for t, task in enumerate(tasks):
-        _fit(method, t, task)
-        R.append(_rounded(evaluate(method, tasks, "val")))
+    source, counts, R = Source(e, QUIET) if method.uses_synthetic else None, Counter(), []
+    for t, (task, prompts) in enumerate(zip(tasks, prompt_stream(e, tasks), strict=False)):
+        _fit(method, t, task, source(prompts, counts) if source else None)
+        R.append(_rounded(evaluate(method, tasks, "val"), places))
+        counts.update(prompts)
     return R
 
 
-def _fit(method: Method, t: int, task: Task) -> None:
-    fit(method, t, task, None, QUIET, Progress(), save=lambda **_: None)
+def _fit(method: Method, t: int, task: Task, drawn: SyntheticSet | None = None) -> None:
+    fit(method, t, task, drawn, QUIET, Progress(), save=lambda **_: None)
     method.model.eval()
 
 
-def _rounded(values: Sequence[float]) -> list[float]:
-    return [round(v, 1) for v in values]
+def _rounded(values: Sequence[float], places: int = 1) -> list[float]:
+    return [round(v, places) for v in values]
 
 
 def lines() -> list[dict[str, Any]]:
     """The log, oldest trial first."""
-    if not LOG.exists():
-        return []
-    return [json.loads(line) for line in LOG.read_text(encoding="utf-8").splitlines()]
+    return read_lines(LOG)
 
 
 def write(line: Mapping[str, Any]) -> None:
     """Put a trial's line into the log: in its old place where the trial is there already, with what was said of it."""
     known = {old["trial"]: old for old in lines()}
     known[line["trial"]] = {**line, "left": line["left"] or known.get(line["trial"], {}).get("left", "")}
-    with atomic_write(LOG) as temporary:
-        temporary.write_text("".join(json.dumps(k) + "\n" for k in known.values()), encoding="utf-8")
+    write_lines(LOG, known.values())
 
 
 def named(name: str) -> Trial:

@@ -8,6 +8,7 @@ from gift_lib.errors import ConfigError, DataError
 from gift_lib.runs import choosing
 from gift_lib.runs.choosing import Variant
 from gift_lib.runs.published import METRICS
+from gift_lib.world import trials
 
 TINY = {"tasks": ["terrain", "digits"], "steps": 2, "images_per_task": 4, "batch_size": 4, "synthetic_batch_size": 2,
         "synthetic_source": "real"}  # fmt: skip
@@ -21,8 +22,8 @@ def log(tmp_path, monkeypatch):
 
 def test_a_variant_is_run_once_on_validation_pictures_and_may_be_left(log, monkeypatch, capsys):
     looked = []
-    honest = choosing.evaluate
-    monkeypatch.setattr(choosing, "evaluate", lambda m, t, split: looked.append(split) or honest(m, t, split))
+    honest = trials.evaluate
+    monkeypatch.setattr(trials, "evaluate", lambda m, t, split: looked.append(split) or honest(m, t, split))
     command = ["run", "GIFT", "the base", *(f"{k}={json.dumps(v)}" for k, v in TINY.items()), "--orders", "I"]
     assert choosing.main([*command, "--seeds", "1000"]) == 0 and looked == ["val", "val"]
     (line,) = choosing.lines()

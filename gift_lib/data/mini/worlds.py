@@ -68,6 +68,11 @@ class World:
         look = {"look": self.looks.get(f.name, ""), "strength": self.strength.get(f.name, 1.0)}
         return replace(f, far=replace(f.far, grounds=grounds), gap=gap, narrow=narrow, **look)
 
+    def count(self, task: str, split: str) -> int:
+        """How many pictures a task's split has; none is rendered for it."""
+        (family,) = [f for f in self.families if f.name == task]
+        return sum(self.sizes(family, split))
+
     def sizes(self, family: Family, split: str) -> list[int]:
         """How many pictures each class has in a split: equal but for one."""
         n = len(family.classes)
