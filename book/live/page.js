@@ -9,13 +9,13 @@ document.addEventListener("DOMContentLoaded", () => {
     return e;
   };
   const boxes = document.querySelectorAll(".gift-live");
+  for (const box of boxes) box.hidden = false; // also what says that nothing was exported
   if (!told?.packs?.runtime) { // built where the networks or npm were not at hand
     const why = told?.packs ? "the engine that runs networks in a browser (it comes from npm)" : "the networks";
     for (const box of boxes)
       box.replaceChildren(element("p", `This copy of the book was built without ${why}. In a clone, “make live html” brings it.`));
     return;
   }
-  for (const box of boxes) box.hidden = false;
 
   // Names to choose from: concepts, then the classes of each task.
   const groups = [{ name: "general concepts", ...told.concepts }, ...told.tasks];

@@ -8,7 +8,7 @@ import pandas as pd
 from gift_lib import intervals
 from gift_lib.book import claims, why
 from gift_lib.book.claims import Comparison, Evidence
-from gift_lib.book.findings import ALPHA, beside, both, listed, quotation
+from gift_lib.book.findings import ALPHA, beside, both, counted, listed, quotation
 from gift_lib.intervals import Estimate
 from gift_lib.runs.published import METRICS
 
@@ -105,7 +105,7 @@ def _surety(found: Sequence[Contrast]) -> str:
     """Seeds, and how many of all differences are clear."""
     clear = sum(c.sign != 0 for c in found)
     seeds = _seeds(c.ours.n for c in found)
-    return f"{seeds} per difference; {clear} of {len(found)} are clear (corrected for their number)"
+    return f"{seeds} per difference; {counted(clear, len(found))} (corrected for their number)"
 
 
 def _seeds(counts: Iterable[int]) -> str:
@@ -118,7 +118,7 @@ def _seeds(counts: Iterable[int]) -> str:
 def _against(found: Sequence[Contrast]) -> str:
     """The clear differences that point the other way than the published ones, the largest three by name."""
     wrong = sorted((c for c in found if c.against), key=lambda c: -abs(c.ours.mean))
-    said = [f"GIFT less {c.name} in {c.metric} ({both(c.ours.mean, c.published)})" for c in wrong]
+    said = [f"GIFT minus {c.name} in {c.metric} ({both(c.ours.mean, c.published)})" for c in wrong]
     return beside(sum(bool(c.sign and c.published) for c in found), said)
 
 
@@ -151,8 +151,8 @@ def reasons(frame: pd.DataFrame, scale: str = "mini") -> str:
         return ""
     kept = [p for p, under in found if {f for f, _ in under.values()} == {why.FATES[2]}]
     most = sorted(kept, key=lambda p: p.ours.mean)[:3]
-    said = [f"{p.second} above {p.first} in {p.metric} ({-p.ours.mean:+.1f})" for p in most]
-    against = f"No change that was tried sets {len(kept)} of the reversed pairs right"
+    said = [f"{p.second} above {p.first} in {p.metric} ({both(-p.ours.mean, -p.published)})" for p in most]
+    against = f"{len(kept)} of {len(found)} pairs stay clearly reversed under every change"
     return quotation(
         why.summed(found),
         f"{_seeds(e.n for _, under in found for _, e in under.values())} per difference; "
@@ -182,7 +182,8 @@ def ablations(frame: pd.DataFrame, scale: str = "mini") -> str:
     came = f"Of {settings} settings {changed} clearly differ from the default of their ablation in some metric"
     return quotation(
         f"{came}, most of all {listed(tops)}." if tops else f"{came}.",
-        f"{len(clear)} of {len(table)} differences are clear (corrected by ablation), ± is half a 95 % interval.",
+        f"{counted(len(clear), len(table))} (corrected, in each metric, for the settings of an ablation), ± is half a "
+        "95 % interval.",
         beside(len(told), said),
     )
 
@@ -198,7 +199,7 @@ def judgements(frame: pd.DataFrame, scale: str = "mini") -> str:
     return quotation(
         claims.headline(judged),
         f"{_seeds(o.effect.n for o in settled)} per method or setting; verdicts rest on the 95 % intervals of "
-        f"{len(settled)} comparisons; one that reaches across the margin set beforehand leaves its claim undecided.",
+        f"{len(settled)} comparisons; an interval that holds the margin set beforehand leaves its claim undecided.",
         f"Not supported on the scale model: {'; '.join(failed[:3])}{more}." if failed else "No claim is refuted here.",
     )
 

@@ -110,7 +110,7 @@ def per_task_difference(sweep: str, a: str, b: str, metric: str, scale: str = "m
 def ranking(order: str, scale: str = "mini") -> Markdown:
     """Where the order of methods differs from the paper's, in words."""
     frame = records()
-    said = _aged(findings.ranking(frame, order, scale), frame, tables.main_sweep(frame, order, scale))
+    said = "\n\n".join(findings.ranking(frame, order, scale))
     return Markdown(typeset(said) or tables.status(frame, tables.MAIN[order], scale))
 
 
@@ -134,7 +134,7 @@ def _box(said: str, sweep: str, scale: str) -> Markdown:
 def meaning(sweep: str, scale: str = "mini") -> Markdown:
     """What a sweep's settings change, in words."""
     frame = records()
-    said = _aged(findings.differences(frame, sweep, scale), frame, sweeps.load(sweep, scale))
+    said = "\n\n".join(findings.differences(frame, sweep, scale))
     return Markdown(typeset(said) or tables.status(frame, sweep, scale))
 
 
@@ -143,12 +143,7 @@ def readings(sweep: str, scale: str = "mini") -> Markdown:
     of = yaml.safe_load((book_folder() / "data" / "readings.yml").read_text(encoding="utf-8"))[sweep]
     frame = records()
     said = "\n".join(findings.readings(frame, sweep, of, scale))
-    return Markdown(said or tables.status(frame, sweep, scale))
-
-
-def _aged(lines: list[str], frame: pd.DataFrame, sweep: sweeps.Sweep) -> str:
-    """Paragraphs, and the records' age where there are any."""
-    return "\n\n".join(filter(None, [*lines, tables.age(frame, sweep)])) if lines else ""
+    return Markdown(typeset(said) or tables.status(frame, sweep, scale))
 
 
 def pairs(sweep: str, *of: tuple[str, str], scale: str = "mini") -> Markdown:
