@@ -204,3 +204,9 @@ def test_every_network_answers_as_torch_does(tmp_path):
     torch.testing.assert_close(images, encode_images(clip.model, x), atol=2e-6, rtol=1e-4)
     texts = answer(tmp_path, files["texts.graph"], files["clip.weights"], ids)
     torch.testing.assert_close(texts, encode_texts(clip.model, ids), atol=2e-6, rtol=1e-4)
+
+
+def test_a_book_without_networks_shows_where_it_says_so():
+    page = (ROOT / "book" / "live" / "page.js").read_text(encoding="utf-8")
+    shown, said = page.index("box.hidden = false"), page.index("This copy of the book was built without")
+    assert shown < said < page.index("return;", said), "what stays hidden is read by nobody"
