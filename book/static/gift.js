@@ -38,6 +38,11 @@ function align(table) {
   });
 }
 
+// Sentences in a table are wrapped even on a phone, where numbers and names are not.
+function sentences(table) {
+  for (const cell of table.querySelectorAll("td")) if (cell.textContent.trim().length > 40) cell.classList.add("gift-text");
+}
+
 // What a term means, or which work is cited, in a box beside the link while a pointer or the focus is on it.
 function tips() {
   const box = document.createElement("div");
@@ -93,6 +98,7 @@ document.addEventListener("DOMContentLoaded", () => {
   for (const source of document.querySelectorAll(".citation-list > [role]")) source.setAttribute("role", "listitem");
   for (const table of document.querySelectorAll(".bd-article table:not(.gift-matrix)")) {
     align(table);
+    sentences(table);
     sortable(table);
   }
   // The visible text is the better name: the theme's labels say something else.

@@ -1,7 +1,7 @@
 """What tables say, as sentences: pages state a finding by code, so that no text outlives the records behind it."""
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -235,11 +235,9 @@ def _moves(table: pd.DataFrame, metric: str, setting: str) -> str:
 
 
 def _surety(table: pd.DataFrame, cells: Sequence, clear: Sequence) -> str:
-    seeds = sorted({int(table.at[v, (m, "n")]) for m, v in cells})
-    count = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
     many = len({v for _, v in cells}) > 1
     return (
-        f"{count} seed{'s' if seeds[-1] > 1 else ''} per setting; {counted(len(clear), len(cells))}"
+        f"{seeds(int(table.at[v, (m, 'n')]) for m, v in cells)} per setting; {counted(len(clear), len(cells))}"
         f"{' (corrected, in each metric, for the number of settings)' if many else ''}, ± is half a 95 % interval."
     )
 
@@ -247,11 +245,18 @@ def _surety(table: pd.DataFrame, cells: Sequence, clear: Sequence) -> str:
 def older(frame: pd.DataFrame, sweep: sweeps.Sweep) -> str:
     """That runs are of an earlier version, and in which rows it matters by more than rounding; '' for none."""
     found = tables.by_variant(frame, sweep)
-    if not any(numerics.is_older(r) for seeds in found.values() for r in seeds.values()):
+    if not any(numerics.is_older(r) for runs in found.values() for r in runs.values()):
         return ""
     more = [f"*{v}*" for v in sweep.variants if any(map(numerics.touched, found[v].values()))]
     said = f"; it reaches further in {listed(more)} ({numerics.MARK})" if more else ""
     return f" Runs are of an earlier version of this code: what changed since stands below the table{said}."
+
+
+def seeds(counts: Iterable[int]) -> str:
+    """From the fewest to the most seeds."""
+    found = sorted(counts)
+    span = f"{found[0]}" if found[0] == found[-1] else f"{found[0]} to {found[-1]}"
+    return f"{span} seed{'s' if found[-1] > 1 else ''}"
 
 
 def counted(clear: int, of: int) -> str:
@@ -295,7 +300,6 @@ def opening_of_table(frame: pd.DataFrame, order: str, scale: str = "mini") -> st
         return ""
     ours = [f"{m} {trained['GIFT'][m]}" for m in paper.METRICS]
     count = {k: sum(p.verdict == k for p in found) for k in ("as published", "reversed", "undecided")}
-    seeds = sorted({e.n for row in trained.values() for e in row.values() if e})
     worst = min((p for p in found if p.verdict == "reversed"), key=lambda p: p.ours.mean, default=None)
     most = "" if not worst else (
         f", most of all {worst.second} above {worst.first} in {worst.metric} "
@@ -307,9 +311,10 @@ def opening_of_table(frame: pd.DataFrame, order: str, scale: str = "mini") -> st
     here = [m for m, said in places.items() if "ahead" in said and "(clear)" in said]
     return quotation(
         f"GIFT reaches {listed(ours)}: {'; '.join(places.values())}.",
-        f"{seeds[0]} to {seeds[-1]} seeds per method, ± is half a 95 % interval. A difference, over the seeds that "
-        f"both have, is clear where p < {ALPHA} after Holm's correction over all pairs of methods in that metric: more "
-        f"is asked than in the table's own test against GIFT, or in a claim.{older(frame, sweep)}",
+        f"{seeds(e.n for row in trained.values() for e in row.values() if e)} per method, ± is half a 95 % interval. A "
+        f"difference, over the seeds that both have, is clear where p < {ALPHA} after Holm's correction over all pairs "
+        "of methods in that metric: more is asked than in the table's own test against GIFT, or in a claim."
+        f"{older(frame, sweep)}",
         f"There GIFT leads the trained methods in {listed(first) or 'none of the three'}; here it does so clearly in "
         f"{listed(here) or 'none of the three'}. Of {len(found)} comparisons "
         f"(every two methods, three metrics) {count['as published']} are clear in the published order, "

@@ -61,8 +61,8 @@ def draw(table: pd.DataFrame) -> Figure:
     """The forest: a line per setting under its ablation's head, a panel per metric, published values as diamonds."""
     places, labels = _places(table)
     row = 0.26 if table["sweep"].nunique() == 1 else 0.2
-    size = (WIDTH, row * (max(places.values(), default=0) + 1) + 1.2)
-    axes = Drawing(figsize=size, layout="constrained").subplots(1, len(METRICS), sharey=True)
+    size = (WIDTH, row * (max(places.values(), default=4) + 1) + 1.2)
+    axes = Drawing(figsize=size, layout="constrained").subplots(1, len(METRICS), sharex=True, sharey=True)
     for panel, metric in zip(axes, METRICS, strict=True):
         panel.axvline(0, color="#8a8a8a", linewidth=1)
         for _, row in table[table["metric"] == metric].iterrows():
@@ -77,7 +77,7 @@ def draw(table: pd.DataFrame) -> Figure:
     for tick, name in zip(axes[0].get_yticklabels(), labels.values(), strict=True):
         tick.set_fontweight("normal" if name.startswith(" ") else "bold")
     figure = axes[0].figure
-    figure.supxlabel("points above the default setting", fontsize=10)
+    figure.supxlabel("points against the default setting", fontsize=10)
     figure.legend(handles=_legend(), loc="outside upper left", ncols=2, handletextpad=0.3, columnspacing=1.0)
     return figure
 

@@ -1,6 +1,6 @@
 """The boxes that open pages on more than one setting: orders, pre-trainings, references, reasons and claims."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import pandas as pd
@@ -8,7 +8,7 @@ import pandas as pd
 from gift_lib import intervals
 from gift_lib.book import claims, why
 from gift_lib.book.claims import Comparison, Evidence
-from gift_lib.book.findings import ALPHA, beside, both, counted, listed, quotation
+from gift_lib.book.findings import ALPHA, beside, both, counted, listed, quotation, seeds
 from gift_lib.intervals import Estimate
 from gift_lib.runs.published import METRICS
 
@@ -104,15 +104,7 @@ def _by_name(groups: Mapping[tuple[str, str], Sequence[Contrast]], ranges: bool 
 def _surety(found: Sequence[Contrast]) -> str:
     """Seeds, and how many of all differences are clear."""
     clear = sum(c.sign != 0 for c in found)
-    seeds = _seeds(c.ours.n for c in found)
-    return f"{seeds} per difference; {counted(clear, len(found))} (corrected for their number)"
-
-
-def _seeds(counts: Iterable[int]) -> str:
-    """From the fewest to the most seeds."""
-    ordered = sorted(counts)
-    few, many = ordered[0], ordered[-1]
-    return f"{many} seeds" if few == many else f"{few} to {many} seeds"
+    return f"{seeds(c.ours.n for c in found)} per difference; {counted(clear, len(found))} (corrected for their number)"
 
 
 def _against(found: Sequence[Contrast]) -> str:
@@ -155,7 +147,7 @@ def reasons(frame: pd.DataFrame, scale: str = "mini") -> str:
     against = f"{len(kept)} of {len(found)} pairs stay clearly reversed under every change"
     return quotation(
         why.summed(found),
-        f"{_seeds(e.n for _, under in found for _, e in under.values())} per difference; "
+        f"{seeds(e.n for _, under in found for _, e in under.values())} per difference; "
         "its 95 % interval decides, not corrected for the number of pairs: this looks for reasons and tests no claim.",
         f"{against}{', most of all ' if len(kept) > 3 else ': ' if kept else ''}{listed(said) if kept else ''}.",
     )
@@ -198,7 +190,7 @@ def judgements(frame: pd.DataFrame, scale: str = "mini") -> str:
     more = f", and {len(failed) - 3} more below" if len(failed) > 3 else ""
     return quotation(
         claims.headline(judged),
-        f"{_seeds(o.effect.n for o in settled)} per method or setting; verdicts rest on the 95 % intervals of "
+        f"{seeds(o.effect.n for o in settled)} per method or setting; verdicts rest on the 95 % intervals of "
         f"{len(settled)} comparisons; an interval that holds the margin set beforehand leaves its claim undecided.",
         f"Not supported on the scale model: {'; '.join(failed[:3])}{more}." if failed else "No claim is refuted here.",
     )

@@ -27,8 +27,9 @@ def gains(table: pd.DataFrame, metric: str) -> Figure:
     """`tables.gains` as tiles: points above (blue) or below (orange) the untouched model, rows as they come."""
     figure, ax = theme.new(0.27 * len(table) + 2.2)
     limit = max(1.0, np.nanmax(table.abs().to_numpy()))
-    bar = {"location": "top", "label": f"{metric}: points above zero-shot", "aspect": 40, "pad": 0.02}
-    text = table.map(lambda v: "" if np.isnan(v) else f"{round(v):+d}".replace("-", "−") if round(v) else "0")
+    bar = {"location": "top", "label": f"{metric}: points against zero-shot", "aspect": 40, "pad": 0.02}
+    # The means over tasks lie closer together than the tasks: a digit more tells them apart.
+    text = pd.concat([table.iloc[:, :-1].map(_signed), table.iloc[:, -1:].map(_signed, digits=1)], axis=1)
     _tiles(table, text, ax, vmin=-limit, vmax=limit, cmap=COLOURS, cbar_kws=bar)
     missing = table.isna().all(axis=1)
     ax.set_yticklabels([f"{name} (no records)" if gone else name for name, gone in missing.items()], rotation=0)
@@ -56,6 +57,11 @@ def fates(found: Fates, changes: Sequence[str]) -> Figure:
     kinds = [Patch(facecolor=c, label=f"{s} {f}") for c, s, f in zip(_SHADES, _SIGNS, FATES, strict=True)]
     figure.legend(handles=kinds, loc="outside upper center", ncols=3, columnspacing=1.0, handletextpad=0.4)
     return figure
+
+
+def _signed(value: float, digits: int = 0) -> str:
+    """A number with its sign, as typeset; zero has none, and what is not known is empty."""
+    return "" if np.isnan(value) else f"{value:+.{digits}f}".replace("-", "−") if round(value, digits) else "0"
 
 
 def _tiles(table: pd.DataFrame, text: pd.DataFrame, ax: Axes, **look: Any) -> None:

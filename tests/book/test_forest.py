@@ -35,6 +35,7 @@ def test_only_clear_differences_have_a_colour(rows):
 
 def test_the_picture_holds_a_mark_for_each_row_and_a_diamond_for_each_published_one(rows):
     figure = forest.draw(rows)
+    assert len({panel.get_xlim() for panel in figure.axes}) == 1, "equal lengths are equal points"
     for panel, metric in zip(figure.axes, METRICS, strict=True):
         own = rows[rows["metric"] == metric]
         marks = [line for line in panel.lines if line.get_marker() == "o"]

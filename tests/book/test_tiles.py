@@ -21,9 +21,9 @@ def contrast(a, b):
 def test_gains_have_a_number_each_and_a_colour_by_their_sign():
     figure = tiles.gains(TABLE, "Last")
     ax, bar = figure.axes
-    assert [t.get_text() for t in ax.texts] == ["+12", "0", "+6", "−3", "−12", "−8"]
+    assert [t.get_text() for t in ax.texts] == ["+12", "0", "+6.4", "−3", "−12", "−7.7"]
     assert [t.get_text() for t in ax.get_yticklabels()] == ["GIFT", "LwF", "ZSCL (no records)"]
-    assert bar.get_xlabel() == "Last: points above zero-shot"
+    assert bar.get_xlabel() == "Last: points against zero-shot"
     colours = ax.collections[0].get_facecolors()
     assert colours[0][2] > colours[0][0] and colours[4][0] > colours[4][2], "blue above, orange below"
     assert all(contrast(c[:3], (0, 0, 0)) >= 4.5 for c in colours[:6]) and all(
