@@ -88,3 +88,16 @@ def test_steps_runs_and_memory_are_all_compared():
 def test_a_revision_that_is_not_there_is_one_clear_error():
     with pytest.raises(SystemExit, match="no revision 'nowhere'"), against.checkout("nowhere"):
         pass
+
+
+def test_rows_measured_before_stay_where_revision_and_machine_are_the_same(tmp_path, monkeypatch):
+    monkeypatch.setattr(against, "OUTPUT", tmp_path)
+    monkeypatch.setattr(against, "compare", lambda name, *_: dataclasses.replace(row, name=name))
+    row = against.row("x", [(2.0, 1.0)])
+    against.table("abc", tmp_path, ["memory", "picture"], 1)
+    row = against.row("x", [(9.0, 1.0)])
+    against.table("abc", tmp_path, ["memory", "import"], 1)
+    ratios = {r["name"]: r["ratio"] for r in read_json(tmp_path / "against.json")["compared"]}
+    assert ratios == {"picture": 2.0, "import": 9.0, "memory": 9.0}
+    against.table("def", tmp_path, ["import"], 1)
+    assert [r["name"] for r in read_json(tmp_path / "against.json")["compared"]] == ["import"], "another revision"

@@ -182,13 +182,23 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def table(revision: str, tree: Path, names: list[str], pairs: int) -> None:
-    """Print and keep the rows, each as soon as it is measured."""
+    """Print and keep the rows, each as soon as it is measured, beside those of an earlier call on the same machine."""
+    before = [r for r in measured(OUTPUT / "against.json", revision) if r["name"] not in names]
     rows = []
     print(f"{'':18}{revision[:9]:>10}{'now':>10}", flush=True)
     for name in names:
         rows.append(compare(name, tree, ROOT, min(pairs, SLOW.get(name, pairs))))
         print(line(rows[-1]), flush=True)
-        keep("against", {"revision": revision, "compared": [asdict(r) for r in rows]})
+        found = {r["name"]: r for r in [*before, *map(asdict, rows)]}
+        keep("against", {"revision": revision, "compared": [found[n] for n in NAMES if n in found]})
+
+
+def measured(file: Path, revision: str) -> list[dict]:
+    """The rows that a file holds against a revision, if they are of this machine and these packages."""
+    told = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    here = json.loads(json.dumps(results.environment("cpu")))
+    same = told.get("revision") == revision and here.items() <= told.items()
+    return told["compared"] if same else []
 
 
 def keep(name: str, what: dict) -> None:
