@@ -7,6 +7,7 @@ import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
+import dark
 import exercises
 import said
 import tips
@@ -139,4 +140,5 @@ def setup(app: Sphinx) -> dict[str, object]:
     exercises.setup(app)
     tips.setup(app)
     said.setup(app)
+    dark.setup(app)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -43,6 +43,13 @@ function sentences(table) {
   for (const cell of table.querySelectorAll("td")) if (cell.textContent.trim().length > 40) cell.classList.add("gift-text");
 }
 
+// A table that goes on beyond its right edge says so, until it is scrolled there.
+function hinted(table) {
+  const look = () => table.classList.toggle("gift-more", table.scrollLeft + table.clientWidth < table.scrollWidth - 2);
+  table.addEventListener("scroll", look, { passive: true });
+  new ResizeObserver(look).observe(table);
+}
+
 // What a term means, or which work is cited, in a box beside the link while a pointer or the focus is on it.
 function tips() {
   const box = document.createElement("div");
@@ -100,6 +107,7 @@ document.addEventListener("DOMContentLoaded", () => {
     align(table);
     sentences(table);
     sortable(table);
+    hinted(table);
   }
   // The visible text is the better name: the theme's labels say something else.
   for (const named of document.querySelectorAll("summary[aria-label], .search-button-field[aria-label]")) {

@@ -1,8 +1,8 @@
 """How the book's figures look: colours and markers of methods, fonts, and a figure to draw into.
 
 Figures are about as wide as a phone's screen in points, so that text stays readable there. They are transparent:
-colours keep a contrast of 3:1 on white and on the book's dark pages, INK keeps 4.5:1 on white and on the black that
-dark pages lay under figures. A marker or a shape always says the same as the colour.
+colours keep a contrast of 3:1 on white and on the book's dark pages, INK keeps 4.5:1 on white; on dark pages it is made
+light (`book/_ext/dark.py`), or has black below it. A marker or a shape always says the same as the colour.
 """
 
 import io
@@ -28,6 +28,8 @@ METHOD_MARKERS = dict(zip(METHOD_COLOURS, "oXsv^<>DP*hd", strict=True))
 SERIES_COLOURS = ("#0072b2", "#d55e00", "#3f9142", "#b142d0", "#8a6d1d", "#7d7d7d")
 
 INK, GRID = "#757575", "#8a8a8a55"
+#: The comment in the file of a figure that holds pictures: no pixel of theirs is changed on dark pages.
+PHOTOS = "pictures"
 WIDTH = 5.0  # inches: at 11 points, text keeps about 11 CSS pixels on a 360 pixel wide screen
 
 
@@ -35,7 +37,8 @@ class Drawing(Figure):
     """A Figure that a notebook shows where it is a cell's last value, once, without pyplot and its state."""
 
     def _repr_png_(self) -> bytes:
-        self.savefig(buffer := io.BytesIO(), format="png")
+        kind = {"Comment": PHOTOS} if any(ax.images for ax in self.axes) else {}
+        self.savefig(buffer := io.BytesIO(), format="png", metadata=kind)
         return buffer.getvalue()
 
 

@@ -1,0 +1,75 @@
+"""Figures on dark pages: light ink in drawings, and not a pixel of a picture changed."""
+
+import io
+
+import dark
+import numpy as np
+import pytest
+import torch
+from matplotlib.colors import to_rgb
+from PIL import Image
+
+from gift_lib.book import plots, theme
+
+PAGES = ("#121212", "#14181e")  # the theme's dark grounds
+
+
+def pixels(png: bytes) -> np.ndarray:
+    return np.array(Image.open(io.BytesIO(png)).convert("RGBA"))
+
+
+def drawn(figure) -> bytes:
+    return figure._repr_png_()
+
+
+def test_light_ink_is_readable_on_the_dark_page():
+    for page in PAGES:
+        low, high = (theme.luminance(to_rgb(c)) for c in (page, dark.LIGHT))
+        assert (high + 0.05) / (low + 0.05) >= 7
+
+
+def line() -> bytes:
+    return drawn(plots.lines({"a name": ([1, 2], [3.0, 4.0])}, xlabel="steps"))
+
+
+def test_only_ink_becomes_light_and_nothing_moves():
+    before, after = pixels(line()), pixels(dark.lightened(line()))
+    changed = (before != after).any(-1)
+    assert changed.any() and (before[..., 3] == after[..., 3]).all()
+    assert np.abs(before[changed][:, :3] - 255 * np.array(to_rgb(theme.INK))).max() <= 6
+    assert (after[changed][:, :3] == np.round(255 * np.array(to_rgb(dark.LIGHT)))).all()
+
+
+def test_pictures_stay_as_they_are():
+    grey = torch.full((2, 3, 8, 8), 0x75, dtype=torch.uint8)
+    assert dark.lightened(drawn(plots.pictures(grey, ["one", "two"]))) is None
+    photo = io.BytesIO()
+    Image.fromarray(np.full((8, 8, 3), 0x75, np.uint8)).save(photo, "PNG")
+    assert dark.lightened(photo.getvalue()) is None
+
+
+def test_a_page_shows_a_figure_or_its_twin_and_a_second_build_changes_nothing():
+    figure = '<p><img alt="A plot" src="../_images/{}.png" /></p>'
+    page = figure.format("ab1") + figure.format("cd2")
+    once = dark.paired(page, {"ab1"})
+    assert once.count("<img") == 3 and once.count('alt="A plot"') == 3
+    assert 'class="only-dark" loading="lazy" alt="A plot" src="../_images/ab1-dark.png"' in once
+    assert 'class="only-light" alt="A plot" src="../_images/ab1.png"' in once and "cd2-dark" not in once
+    assert dark.paired(once, {"ab1"}) == once
+
+
+class App:
+    def __init__(self, out, kind="html"):
+        self.outdir, self.builder = str(out), type("Builder", (), {"format": kind})
+
+
+@pytest.mark.parametrize("kind", ["html", "latex"])
+def test_a_finished_build_has_twins_where_they_are_shown(tmp_path, kind):
+    (tmp_path / "_images").mkdir()
+    (tmp_path / "_images" / "ab1.png").write_bytes(line())
+    (tmp_path / "page.html").write_text('<img alt="é" src="_images/ab1.png" />', encoding="utf-8")
+    for _ in range(2):
+        dark.add_twins(App(tmp_path, kind), None)
+        names = sorted(p.name for p in tmp_path.glob("_images/*"))
+        assert names == (["ab1-dark.png", "ab1.png"] if kind == "html" else ["ab1.png"])
+        assert (tmp_path / "page.html").read_text(encoding="utf-8").count("<img") == (2 if kind == "html" else 1)
