@@ -52,9 +52,11 @@ def add_twins(app: Sphinx, exception: Exception | None) -> None:
     if exception is not None or app.builder.format != "html":
         return
     out, twins = Path(app.outdir), set()
-    for path in out.glob("_images/*.png"):
+    for path in (p for p in out.glob("_images/*.png") if p.stem.isalnum()):
         twin = path.with_name(f"{path.stem}-dark.png")
-        if twin.exists() or (made := lightened(path.read_bytes())) and twin.write_bytes(made):
+        if not twin.exists() and (made := lightened(path.read_bytes())):
+            twin.write_bytes(made)
+        if twin.exists():
             twins.add(path.stem)
     for page in out.rglob("*.html"):
         text = page.read_text(encoding="utf-8")

@@ -123,9 +123,6 @@ class Judged:
         return min(self.outcomes, key=lambda o: (o.verdict != "not supported", o.reserve))
 
 
-# Reading ------------------------------------------------------------------------------------------
-
-
 def load(path: str | Path | None = None) -> list[Claim]:
     """All claims; DataError where the file is broken, ConfigError where an entry makes no sense."""
     return [_claim(entry) for entry in _read(path)["claims"]]
@@ -179,9 +176,6 @@ def _fields(entry: Mapping[str, Any], wanted: set[str], what: str) -> None:
             raise ConfigError(f"{what} has no field {key!r}; {nearest(str(key), wanted)}")
     if lacking := sorted(wanted - entry.keys()):
         raise ConfigError(f"{what} lacks the field {lacking[0]!r}: add it to book/data/claims.yml.")
-
-
-# Judging ------------------------------------------------------------------------------------------
 
 
 class Evidence:
@@ -312,9 +306,6 @@ def on_two_worlds(frame: pd.DataFrame, worlds: Sequence[str] = ("1", "2")) -> pd
             rows.append([pair[0].claim.text, *(j.verdict for j in pair), *why])
     heads = [f"{what}world {w}" for what in ("", "by its weakest comparison on ") for w in worlds]
     return pd.DataFrame(rows, columns=["claim", *heads]).set_index("claim")
-
-
-# For pages ----------------------------------------------------------------------------------------
 
 
 def count(judged: Sequence[Judged]) -> dict[str, int]:

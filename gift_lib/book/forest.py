@@ -1,6 +1,7 @@
 """Ablations at one glance: every setting's difference to the default, in the three metrics."""
 
 import textwrap
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from gift_lib.book import tables
 from gift_lib.book.findings import ALPHA
+from gift_lib.book.openings import Contrast
 from gift_lib.book.theme import WIDTH, Drawing, style
 from gift_lib.runs import sweeps
 from gift_lib.runs.published import METRICS
@@ -49,6 +51,16 @@ def _row(sweep: sweeps.Sweep, setting: str, metric: str, block: pd.DataFrame, de
     return [sweep.name, sweep.title, default, setting, metric, own["Δ"], own["Δ ±"], own["p"], gap]
 
 
+def of(found: Sequence[Contrast]) -> pd.DataFrame:
+    """Contrasts as rows: the places of each under its name; references, which have no place, under GIFT."""
+    columns = ["sweep", "head", "setting", "metric", "Δ", "±", "p", "published"]
+    rows = [
+        (head := f"GIFT minus {c.name}" if c.where else "minus GIFT", head, c.where or c.name, c.metric, c.ours.mean,
+         c.ours.half_width, c.p, c.published) for c in found
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(columns[4:], float))
+
+
 def verdict(row: pd.Series) -> str:
     """The colour of a difference: clear ones by their direction."""
     if not row["p"] < ALPHA:
@@ -77,7 +89,7 @@ def draw(table: pd.DataFrame) -> Figure:
     for tick, name in zip(axes[0].get_yticklabels(), labels.values(), strict=True):
         tick.set_fontweight("normal" if name.startswith(" ") else "bold")
     figure = axes[0].figure
-    figure.supxlabel("points against the default setting", fontsize=10)
+    figure.supxlabel(f"points{' against the default setting' if 'default' in table else ''}", fontsize=10)
     figure.legend(handles=_legend(), loc="outside upper left", ncols=2, handletextpad=0.3, columnspacing=1.0)
     return figure
 

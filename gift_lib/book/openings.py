@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import pandas as pd
 
@@ -25,6 +26,11 @@ ORDERS = [_less("Continual Finetune", *p) for p in (
 PRETRAININGS = [_less(n, *p) for n in ("Continual Finetune", "ZSCL", "MoE-Adapter") for p in (
     ("of the tables", "table1/{}"), ("(1)", "pretrainings/{} (1)"), ("(2)", "pretrainings/{} (2)"),
 )]  # fmt: skip
+#: Each reference less GIFT.
+REFERENCES = [(row.split("/")[1], "", row, "table1/GIFT") for row in ("table1/Zero-shot",
+    "references/Individual fine-tune", "references/Joint training", "references/GIFT with real images")]  # fmt: skip
+#: What the pages of these sweeps compare, in words and as a figure.
+CONTRASTS = {"own-orders": ORDERS, "pretrainings": PRETRAININGS, "references": REFERENCES}
 
 
 @dataclass(frozen=True)
@@ -61,14 +67,9 @@ def contrasts(frame: pd.DataFrame, of: Sequence[tuple[str, str, str, str]], scal
     return [replace(c, p=p) for c, p in zip(found, corrected, strict=True)]
 
 
-def orders(frame: pd.DataFrame, scale: str = "mini") -> str:
-    """GIFT less Continual Finetune in each order: does the gain depend on the order?"""
-    return agreement(contrasts(frame, ORDERS, scale), "orders")
-
-
-def pretrainings(frame: pd.DataFrame, scale: str = "mini") -> str:
-    """GIFT less three other methods on each pre-trained CLIP: does a difference depend on the pre-training?"""
-    return agreement(contrasts(frame, PRETRAININGS, scale), "pre-trainings")
+def _places(frame: pd.DataFrame, scale: str = "mini", *, sweep: str, places: str) -> str:
+    """Does what GIFT is ahead of others by depend on the place that it was measured in?"""
+    return agreement(contrasts(frame, CONTRASTS[sweep], scale), places)
 
 
 def agreement(found: Sequence[Contrast], places: str) -> str:
@@ -116,10 +117,7 @@ def _against(found: Sequence[Contrast]) -> str:
 
 def references(frame: pd.DataFrame, scale: str = "mini") -> str:
     """Each reference less GIFT: what is left to gain; '' without records."""
-    names = ("Individual fine-tune", "Joint training", "GIFT with real images")
-    of = [("Zero-shot", "", "table1/Zero-shot", "table1/GIFT")]
-    found = contrasts(frame, of + [(name, "", f"references/{name}", "table1/GIFT") for name in names], scale)
-    if not found:
+    if not (found := contrasts(frame, REFERENCES, scale)):
         return ""
     clear, unclear = ([c for c in found if bool(c.sign) == sure] for sure in (True, False))
     came = f"Clearly apart from GIFT: {listed(_each(clear))}." if clear else "No reference clearly differs from GIFT."
@@ -196,6 +194,8 @@ def judgements(frame: pd.DataFrame, scale: str = "mini") -> str:
     )
 
 
+orders = partial(_places, sweep="own-orders", places="orders")
+pretrainings = partial(_places, sweep="pretrainings", places="pre-trainings")
 #: The box of a page by the sweep that it is about.
 OPENINGS = {"own-orders": orders, "pretrainings": pretrainings, "references": references, why.SWEEP: reasons,
             "claims": judgements, "ablations": ablations}  # fmt: skip

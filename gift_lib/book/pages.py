@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 
 from gift_lib import results
 from gift_lib.book import findings, tables
-from gift_lib.book.openings import OPENINGS
+from gift_lib.book.openings import CONTRASTS, OPENINGS, contrasts
+from gift_lib.intervals import Estimate
 from gift_lib.runs import batch, sweeps
 from gift_lib.runs import published as paper
 from gift_lib.runs.repository import book_folder, records_folders
@@ -165,13 +166,15 @@ def matrix(sweep: str, variant: str, scale: str = "mini") -> Figure | Markdown:
 
 
 def points(sweep: str, scale: str = "mini") -> Figure | Markdown:
-    """A sweep's differences to its default setting, the published ones beside them; without a default, its means."""
+    """A sweep's differences (to its default, or its contrasts) beside the published; its means where it has neither."""
     from gift_lib.book import forest, plots
 
     frame, loaded = records(), sweeps.load(sweep, scale)
     numbers = tables.long(frame, loaded)
     if numbers["value"].isna().all():
         return _missing(frame, sweep, scale)
+    if found := contrasts(frame, CONTRASTS.get(sweep, ()), scale):
+        return forest.draw(forest.of(found))
     return forest.draw(forest.rows(frame, scale, sweep)) if tables.default_variant(loaded) else plots.points(numbers)
 
 
@@ -189,14 +192,16 @@ def curve(sweep: str, setting: str, xlabel: str, scale: str = "mini") -> Figure 
 
 
 def transfer_last(order: str, scale: str = "mini") -> Figure | Markdown:
-    """Transfer against Last for every method of Table 1 or 2 that has records."""
+    """Transfer against Last for every method of Table 1 or 2 that has records, and below as published."""
     from gift_lib.book import plots
 
     frame = records()
     sweep = tables.main_sweep(frame, order, scale)
     title = {c.variant: c.experiment.method for c in sweep.cells}
     numbers = {title[v]: row for v, row in tables.estimates(frame, sweep).items() if row["Last"]}
-    return plots.transfer_last(numbers) if numbers else _missing(frame, tables.MAIN[order], scale)
+    rows = paper.rows(tables.MAIN[order], order).set_index("method")[list(paper.METRICS)].to_dict("index")
+    printed = {method: {m: Estimate(v, None, 1) for m, v in row.items()} for method, row in rows.items()}
+    return plots.transfer_last(numbers, printed) if numbers else _missing(frame, tables.MAIN[order], scale)
 
 
 def _missing(frame: pd.DataFrame, sweep: str, scale: str) -> Markdown:

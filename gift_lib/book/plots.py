@@ -28,8 +28,7 @@ _SLANT = {"rotation": 60, "ha": "right", "rotation_mode": "anchor"}
 
 def t_interval(values: Sequence[float]) -> tuple[float, float]:
     """The ends of the 95 % t interval of a mean: what seaborn draws as `errorbar`."""
-    found = intervals.interval(list(values))
-    return found.low, found.high
+    return (found := intervals.interval(list(values))).low, found.high
 
 
 @style()
@@ -208,19 +207,27 @@ def lines(series: Mapping[str, tuple[Sequence, Sequence]], **options: Any) -> Fi
 
 
 @style()
-def transfer_last(numbers: Mapping[str, Mapping[str, Estimate | None]]) -> Figure:
-    """Transfer against Last of `tables.estimates`, a point per method with its intervals: up and right is better."""
-    figure, ax = theme.new(5.2)
-    for method in sorted(numbers, key=_rank):
-        x, y = (numbers[method].get(m) for m in ("Transfer", "Last"))
-        if x and y:
-            look = {"marker": METHOD_MARKERS.get(method, "p"), "markersize": 12 if method == "gift" else 8}
-            ax.errorbar(x.mean, y.mean, xerr=x.half_width, yerr=y.half_width, color=theme.colour(method), capsize=2,
-                        elinewidth=1.3, linestyle="none", label=published.title(method), **look)  # fmt: skip
-    ax.set(xlabel="Transfer (%): tasks not learned yet", ylabel="Last (%): all tasks at the end", axisbelow=True)
-    ax.grid()
-    figure.legend(loc="outside lower center", ncols=2, columnspacing=1.2, handletextpad=0.4)
+def transfer_last(numbers: Mapping[str, Mapping], printed: Mapping[str, Mapping] | None = None) -> Figure:
+    """Transfer against Last of `tables.estimates`, a point per method: up and right is better; below, the `printed`."""
+    shown = {"here": numbers, "published": printed} if printed else {"": numbers}
+    figure = theme.Drawing(figsize=(theme.WIDTH, 2.8 + 2.4 * len(shown)), layout="constrained")
+    axes = figure.subplots(len(shown), squeeze=False, height_ratios=(3, 2)[: len(shown)])[:, 0]
+    for ax, (title, found) in zip(axes, shown.items(), strict=True):
+        for method in sorted(found, key=_rank):
+            _point(ax, method, *(found[method].get(m) for m in ("Transfer", "Last")))
+        ax.set(title=title, ylabel="Last (%): at the end", axisbelow=True)
+        ax.grid()
+    axes[-1].set_xlabel("Transfer (%): tasks not learned yet")
+    named = axes[0].get_legend_handles_labels()
+    figure.legend(*named, loc="outside lower center", ncols=2, columnspacing=1.2, handletextpad=0.4)
     return figure
+
+
+def _point(ax: Axes, method: str, x: Estimate | None, y: Estimate | None) -> None:
+    look = {"marker": METHOD_MARKERS.get(method, "p"), "markersize": 12 if method == "gift" else 8, "capsize": 2}
+    if x and y:
+        ax.errorbar(x.mean, y.mean, xerr=x.half_width, yerr=y.half_width, color=theme.colour(method), elinewidth=1.3,
+                    linestyle="none", label=published.title(method), **look)  # fmt: skip
 
 
 @style()

@@ -36,9 +36,6 @@ BySeed = Mapping[int, float]
 Metric = Callable[[Mapping], float | None]
 
 
-# From records to values ---------------------------------------------------------------------------
-
-
 def numbers(record: Mapping) -> dict[str, float | None]:
     """All metrics of one record (percent), None where its form does not define them."""
     return metrics.summary(record["result"]["R"], results.form_of(record))
@@ -176,9 +173,6 @@ def long(frame: pd.DataFrame, sweep: Sweep, names: Iterable[str] = METRICS) -> p
         for v, rs in by_variant(frame, sweep).items() for m in names for value in values(rs, m).values() or [np.nan]
     ]  # fmt: skip
     return pd.DataFrame(rows, columns=["setting", "metric", "value"])
-
-
-# Tables -------------------------------------------------------------------------------------------
 
 
 def published(table: str, order: str = "I") -> pd.DataFrame:
@@ -368,9 +362,6 @@ def _mean_per_task(found: Iterable[Mapping], metric: str) -> dict[str, float]:
     return pd.DataFrame(parts).mean().to_dict() if parts else {}
 
 
-# What is missing ----------------------------------------------------------------------------------
-
-
 def missing(frame: pd.DataFrame, name: str, scale: str = "mini") -> pd.DataFrame:
     """The runs of a sweep that have no record: a row per variant with seeds, counts and the command that makes them."""
     sweep = sweeps.load(name, scale)
@@ -401,9 +392,6 @@ def status(frame: pd.DataFrame, name: str, scale: str = "mini") -> str:
         return f"{sweep.title}: no records yet. `{sweep_command(name, scale)}` makes them ({total} runs)."
     have = f"{sweep.title}: {total - gone} of {total} runs have records."
     return f"{have} `{sweep_command(name, scale)}` makes the others."
-
-
-# For the eye --------------------------------------------------------------------------------------
 
 
 def pretty(table: pd.DataFrame) -> pd.DataFrame:

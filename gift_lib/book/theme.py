@@ -1,8 +1,8 @@
 """How the book's figures look: colours and markers of methods, fonts, and a figure to draw into.
 
 Figures are about as wide as a phone's screen in points, so that text stays readable there. They are transparent:
-colours keep a contrast of 3:1 on white and on the book's dark pages, INK keeps 4.5:1 on white; on dark pages it is made
-light (`book/_ext/dark.py`), or has black below it. A marker or a shape always says the same as the colour.
+colours keep a contrast of 3:1 on white and on dark pages, INK keeps 4.5:1 on white; on dark pages it is made light
+(`book/_ext/dark.py`), or has black below it. A marker or a shape always says the same as the colour.
 """
 
 import io

@@ -28,8 +28,9 @@ def gains(table: pd.DataFrame, metric: str) -> Figure:
     figure, ax = theme.new(0.27 * len(table) + 2.2)
     limit = max(1.0, np.nanmax(table.abs().to_numpy()))
     bar = {"location": "top", "label": f"{metric}: points against zero-shot", "aspect": 40, "pad": 0.02}
-    # The means over tasks lie closer together than the tasks: a digit more tells them apart.
-    text = pd.concat([table.iloc[:, :-1].map(_signed), table.iloc[:, -1:].map(_signed, digits=1)], axis=1)
+    # The means over tasks lie closer together than the tasks: a digit more, in the place of a plus, tells them apart.
+    text = table.map(_signed)
+    text.iloc[:, -1] = [_signed(v, 1).removeprefix("+") for v in table.iloc[:, -1]]
     _tiles(table, text, ax, vmin=-limit, vmax=limit, cmap=COLOURS, cbar_kws=bar)
     missing = table.isna().all(axis=1)
     ax.set_yticklabels([f"{name} (no records)" if gone else name for name, gone in missing.items()], rotation=0)

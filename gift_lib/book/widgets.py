@@ -64,9 +64,6 @@ def live() -> bool:
     return True
 
 
-# Any number of axes -------------------------------------------------------------------------------
-
-
 def control(axes: Mapping[str, Sequence], draw: Callable[..., Frame], start: Sequence = ()) -> Any:
     """Sliders over `axes`, {name: values}, above the frame that `draw(*values)` gives; `start` is chosen at first."""
     start = tuple(start) or tuple(values[0] for values in axes.values())
@@ -147,8 +144,6 @@ def _img(content: bytes, form: str, alt: str, kind: str) -> str:
     return f'<img class="{kind}" alt="{html.escape(alt, quote=True)}" src="data:image/{form};base64,{data}">'
 
 
-# The accuracy matrix ------------------------------------------------------------------------------
-
 MEAN = "mean"
 
 
@@ -203,9 +198,6 @@ def _explorer(runs: Sequence[Mapping]) -> str:
 
 #: What the explorer lets one choose.
 CHOICES = ("method", "order", "seed", "cells of")
-
-
-# The pool -----------------------------------------------------------------------------------------
 
 
 def pool_growth(e: Experiment, tasks: Sequence[Task], shown: int = 10) -> Any:

@@ -28,12 +28,13 @@ def test_light_ink_is_readable_on_the_dark_page():
         assert (high + 0.05) / (low + 0.05) >= 7
 
 
+@pytest.fixture(scope="module")
 def line() -> bytes:
     return drawn(plots.lines({"a name": ([1, 2], [3.0, 4.0])}, xlabel="steps"))
 
 
-def test_only_ink_becomes_light_and_nothing_moves():
-    before, after = pixels(line()), pixels(dark.lightened(line()))
+def test_only_ink_becomes_light_and_nothing_moves(line):
+    before, after = pixels(line), pixels(dark.lightened(line))
     changed = (before != after).any(-1)
     assert changed.any() and (before[..., 3] == after[..., 3]).all()
     assert np.abs(before[changed][:, :3] - 255 * np.array(to_rgb(theme.INK))).max() <= 6
@@ -64,9 +65,9 @@ class App:
 
 
 @pytest.mark.parametrize("kind", ["html", "latex"])
-def test_a_finished_build_has_twins_where_they_are_shown(tmp_path, kind):
+def test_a_finished_build_has_twins_where_they_are_shown(tmp_path, line, kind):
     (tmp_path / "_images").mkdir()
-    (tmp_path / "_images" / "ab1.png").write_bytes(line())
+    (tmp_path / "_images" / "ab1.png").write_bytes(line)
     (tmp_path / "page.html").write_text('<img alt="é" src="_images/ab1.png" />', encoding="utf-8")
     for _ in range(2):
         dark.add_twins(App(tmp_path, kind), None)

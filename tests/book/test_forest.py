@@ -4,7 +4,8 @@ import pytest
 from fixtures_records import frame, sweep_records
 from matplotlib.colors import to_hex
 
-from gift_lib.book import forest, tables
+from gift_lib.book import forest, openings, pages, tables
+from gift_lib.intervals import Estimate
 from gift_lib.runs.published import METRICS
 from gift_lib.runs.repository import ROOT
 
@@ -73,3 +74,29 @@ def test_each_ablation_has_the_page_that_its_line_links_to():
 
     told = [n for n in sweeps.names("mini") if n.startswith(("ablation-", "own-")) and n not in forest.ELSEWHERE]
     assert all((ROOT / "notebooks" / forest.page_of(n)).is_file() for n in told)
+
+
+def contrast(name, where, p, published=None, mean=1.0):
+    return openings.Contrast(name, where, "Last", Estimate(mean, 0.5, 5), published, p)
+
+
+def test_contrasts_stand_in_their_places_below_their_name():
+    found = [contrast("ZSCL", "(1)", 0.01, 2.0), contrast("LwF", "(1)", 0.9, mean=-2.0), contrast("LwF", "(2)", None)]
+    table = forest.of(found)
+    assert list(table["head"]) == ["GIFT minus ZSCL", "GIFT minus LwF", "GIFT minus LwF"]
+    assert [forest.verdict(row) for _, row in table.iterrows()] == [forest.ABOVE, forest.UNCLEAR, forest.UNCLEAR]
+    figure = forest.draw(table)
+    marks = {(m.get_xdata()[0], m.get_ydata()[0]) for m in figure.axes[2].lines if m.get_marker() == "o"}
+    assert len({y for _, y in marks}) == 3 and {x for x, _ in marks} == {1.0, -2.0}, "no two share a line"
+    assert figure.get_supxlabel() == "points"
+    assert list(forest.of([contrast("Zero-shot", "", 0.01)])["setting"]) == ["Zero-shot"]
+
+
+def test_references_stand_beside_zero_shot_with_gift_as_zero(monkeypatch):
+    others = {"Individual fine-tune": 70.0, "Joint training": 72.0, "GIFT with real images": 66.0}
+    level = {"Zero-shot": 50.0, "GIFT": 65.0}
+    records = [*sweep_records("table1", level.get), *sweep_records("references", others.get, noise=0.4)]
+    monkeypatch.setattr(pages, "records", lambda: frame(records))
+    panels = pages.points("references").axes
+    assert {"  Zero-shot", *(f"  {name}" for name in others)} < {t.get_text() for t in panels[0].get_yticklabels()}
+    assert all(any(line.get_marker() == "o" for line in panel.lines) for panel in panels)

@@ -49,9 +49,9 @@ def test_with_records_it_shows_them(part, some):
 
 
 def test_a_sweep_without_a_default_shows_its_means(some, monkeypatch):
-    kept = frame(sweep_records("own-orders", lambda v: 60.0))
+    kept = frame(sweep_records("own-world", lambda v: 60.0))
     monkeypatch.setattr(pages, "records", lambda folder=None: kept)
-    assert [a.get_xlabel() for a in pages.points("own-orders").axes] == ["Transfer (%)", "Avg (%)", "Last (%)"]
+    assert [a.get_xlabel() for a in pages.points("own-world").axes] == ["Transfer (%)", "Avg (%)", "Last (%)"]
 
 
 def test_folded_text_keeps_its_table_and_its_minus_signs():

@@ -130,6 +130,14 @@ def contrast(a, b) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
+def test_transfer_and_last_are_shown_as_published_below():
+    printed = {"gift": {"Transfer": Estimate(69.3, None, 1), "Last": Estimate(86.0, None, 1)}}
+    figure = plots.transfer_last(estimates("gift", "zscl"), printed)
+    assert [a.get_title() for a in figure.axes] == ["here", "published"]
+    assert [(m.get_xdata()[0], m.get_ydata()[0]) for m in figure.axes[1].lines if len(m.get_xdata())] == [(69.3, 86.0)]
+    assert [t.get_text() for t in figure.legends[0].get_texts()] == ["ZSCL", "GIFT"]
+
+
 def test_luminance_of_known_colours():
     assert theme.luminance((1, 1, 1)) == pytest.approx(1) and theme.luminance((0, 0, 0)) == 0
     assert contrast((1, 1, 1), to_rgb("#767676")) == pytest.approx(4.54, abs=0.01)  # WCAG's own example

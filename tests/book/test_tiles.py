@@ -21,7 +21,7 @@ def contrast(a, b):
 def test_gains_have_a_number_each_and_a_colour_by_their_sign():
     figure = tiles.gains(TABLE, "Last")
     ax, bar = figure.axes
-    assert [t.get_text() for t in ax.texts] == ["+12", "0", "+6.4", "−3", "−12", "−7.7"]
+    assert [t.get_text() for t in ax.texts] == ["+12", "0", "6.4", "−3", "−12", "−7.7"]
     assert [t.get_text() for t in ax.get_yticklabels()] == ["GIFT", "LwF", "ZSCL (no records)"]
     assert bar.get_xlabel() == "Last: points against zero-shot"
     colours = ax.collections[0].get_facecolors()
