@@ -106,6 +106,12 @@ if (document.documentElement.scrollWidth > width) {
   faults.push(`overflow: ${document.documentElement.scrollWidth} > ${width}, ` +
     wide.slice(0, 3).map(e => e.tagName + "." + e.className).join(" "));
 }
+for (const t of document.querySelectorAll(".bd-article table:not(.gift-matrix)"))
+  if (t.scrollWidth > t.clientWidth + 2 && !t.classList.contains("gift-more"))
+    faults.push("a table goes on unseen: " + t.textContent.slice(0, 80));
+for (const i of document.querySelectorAll(".bd-article img.only-dark"))
+  if (!i.getClientRects().length === !i.nextElementSibling.getClientRects().length)
+    faults.push("a figure is shown twice or never: " + i.src);
 for (const i of document.querySelectorAll("main img:not([alt])")) faults.push("image without alt text " + i.src);
 for (const e of document.querySelectorAll("mjx-merror, .jupyter-widgets-view, script[type*='widget-view']"))
   faults.push("not shown: " + e.outerHTML.slice(0, 80));
