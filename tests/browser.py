@@ -107,7 +107,7 @@ if (document.documentElement.scrollWidth > width) {
     wide.slice(0, 3).map(e => e.tagName + "." + e.className).join(" "));
 }
 for (const t of document.querySelectorAll(".bd-article table:not(.gift-matrix)"))
-  if (t.scrollWidth > t.clientWidth + 2 && !t.classList.contains("gift-more"))
+  if (t.checkVisibility() && t.scrollWidth > t.clientWidth + 2 && !t.classList.contains("gift-more"))
     faults.push("a table goes on unseen: " + t.textContent.slice(0, 80));
 for (const i of document.querySelectorAll(".bd-article img.only-dark"))
   if (!i.getClientRects().length === !i.nextElementSibling.getClientRects().length)
