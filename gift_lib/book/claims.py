@@ -318,7 +318,7 @@ def headline(judged: Sequence[Judged]) -> str:
     """The count in words, for the README: claims that were fixed before their records, then the others."""
     before, after = ([j for j in judged if j.claim.after_records == late] for late in (False, True))
     text = f"Of {len(before)} claims taken from the slides' text and tables, on the scale model: {_counts(before)}."
-    return text + (f" Of {len(after)} more, written down when records were there: {_counts(after)}." if after else "")
+    return text + (f" Of {len(after)} more, written after their first records: {_counts(after)}." if after else "")
 
 
 def _counts(judged: Sequence[Judged]) -> str:

@@ -129,8 +129,8 @@ def within(frame: pd.DataFrame, sweep: str, of: Sequence[tuple[str, str]], scale
         return ""
     apart, widest = sum(e.low > 0 or e.high < 0 for e in known), max(max(-e.low, e.high) for e in known)
     # Rounded up: a bound that is rounded down is none.
-    bound = np.ceil(10 * widest - 1e-9) / 10
-    return f"On one side of zero: {apart} of {len(known)} intervals. All of them lie within ±{bound:.1f} points."
+    bound = f"{np.ceil(10 * widest - 1e-9) / 10:.1f}"
+    return f"On one side of zero: {apart} of {len(known)} intervals. All of them lie within ±{bound} points."
 
 
 def tasks(table: pd.DataFrame, metric: str) -> str:
@@ -190,8 +190,9 @@ def opening(frame: pd.DataFrame, sweep: str, scale: str = "mini") -> str:
     clear = [(m, v) for m, v in cells if table.at[v, (m, "p")] < ALPHA]
     came = f"{loaded.title}: {_largest(table, clear, default)}{_others(table, cells, clear)}"
     sure = f"{_surety(table, cells, clear)}{older(frame, loaded)}"
-    against = _against(table, clear, default) if loaded.paper else "The paper has no such experiment."
-    return quotation(came, sure, against)
+    return quotation(
+        came, sure, _against(table, clear, default) if loaded.paper else "The paper has no such experiment."
+    )
 
 
 def _others(table: pd.DataFrame, cells: Sequence[tuple[str, str]], clear: Sequence[tuple[str, str]]) -> str:
@@ -338,7 +339,8 @@ def _place(trained: Mapping[str, Mapping[str, Estimate]], found: Sequence[Pair],
 def quotation(came: str, sure: str, against: str) -> str:
     """The three parts under their names, readable as plain Markdown too."""
     parts = {"What came out.": came, "How sure.": sure, "Beside the paper.": against}
-    return "\n>\n".join([*(f"> **{name}** {text}" for name, text in parts.items()), f"> {LEGEND}"])
+    # Names may end in a full stop of their own.
+    return "\n>\n".join([*(f"> **{k}** {text.replace('.*.', '.*')}" for k, text in parts.items()), f"> {LEGEND}"])
 
 
 def listed(parts: Sequence[str]) -> str:

@@ -40,7 +40,7 @@ def rows(frame: pd.DataFrame, scale: str = "mini", only: str = "") -> pd.DataFra
         if default := tables.default_variant(sweep):
             table = tables.ablation(frame, name, scale)
             found += [_row(sweep, v, m, table[m], default) for v in table.index.drop(default) for m in METRICS]
-    columns = ["sweep", "title", "default", "setting", "metric", "Δ", "±", "p", "published"]
+    columns = ["sweep", "title", "default", "setting", "metric", "Δ", "±", "p", "published", "runs"]
     table = pd.DataFrame(found, columns=columns).assign(head=lambda t: t["title"].str.split(",").str[0])
     return table.assign(head="against " + table["default"]) if only else table.dropna(subset="Δ", ignore_index=True)
 
@@ -48,7 +48,8 @@ def rows(frame: pd.DataFrame, scale: str = "mini", only: str = "") -> pd.DataFra
 def _row(sweep: sweeps.Sweep, setting: str, metric: str, block: pd.DataFrame, default: str) -> list:
     own = block.loc[setting]
     gap = round(own["published"] - block.at[default, "published"], 1)
-    return [sweep.name, sweep.title, default, setting, metric, own["Δ"], own["Δ ±"], own["p"], gap]
+    runs = frozenset(c.experiment.digest for c in sweep.cells if c.variant in (setting, default))
+    return [sweep.name, sweep.title, default, setting, metric, own["Δ"], own["Δ ±"], own["p"], gap, runs]
 
 
 def of(found: Sequence[Contrast]) -> pd.DataFrame:

@@ -155,20 +155,17 @@ def ablations(frame: pd.DataFrame, scale: str = "mini") -> str:
     """The largest clear effects of all ablations, how many are clear, and which the paper has with another sign."""
     from gift_lib.book import forest  # what draws is imported where something is drawn
 
-    table = forest.rows(frame, scale)
+    # Two ablations may compare the same runs: they count once.
+    table = forest.rows(frame, scale).drop_duplicates(["runs", "metric"])
     if table.empty:
         return ""
     clear = table[table["p"] < ALPHA].sort_values("Δ", key=abs, ascending=False)
-    settings, changed = (len(t.drop_duplicates(["sweep", "setting"])) for t in (table, clear))
-    tops = [
-        f"{r['metric']} {r['Δ']:+.1f} ± {r['±']:.1f} with *{r['setting']}* ({r['head'].lower()})"
-        for r in clear.drop_duplicates("metric").to_dict("records")
-    ]
+    settings, changed = (t["runs"].nunique() for t in (table, clear))
+    tops = [f"{r['metric']} {r['Δ']:+.1f} ± {r['±']:.1f} with *{r['setting']}* ({r['head'].lower()})"
+            for r in clear.drop_duplicates("metric").to_dict("records")]  # fmt: skip
     told = clear[clear["published"].notna() & (clear["published"] != 0)]
-    said = [
-        f"*{r['setting']}* in {r['metric']} ({both(r['Δ'], r['published'])})"
-        for r in told[told["Δ"] * told["published"] < 0].to_dict("records")
-    ]
+    said = [f"*{r['setting']}* in {r['metric']} ({both(r['Δ'], r['published'])})"
+            for r in told[told["Δ"] * told["published"] < 0].to_dict("records")]  # fmt: skip
     came = f"Of {settings} settings {changed} clearly differ from the default of their ablation in some metric"
     return quotation(
         f"{came}, most of all {listed(tops)}." if tops else f"{came}.",

@@ -53,7 +53,7 @@ def test_without_records_each_claim_says_which_command_makes_them(every):
     late = sum(c.after_records for c in every)
     n = len(every) - late
     said = f"Of {n} claims taken from the slides' text and tables, on the scale model: {n} no records yet."
-    more = f"Of {late} more, written down when records were there: {late} no records yet."
+    more = f"Of {late} more, written after their first records: {late} no records yet."
     assert claims.headline(judged) == f"{said} {more}"
     assert claims.headline([j for j in judged if not j.claim.after_records]) == said
     assert late > 0

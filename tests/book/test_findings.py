@@ -188,3 +188,8 @@ def test_a_table_says_whom_gift_is_behind_and_whether_that_is_clear():
     assert "by 0.0" not in alike and "here it does so clearly in none of the three" in alike
     alone = findings.opening_of_table(frame(sweep_records("table1", {"GIFT": 60.0}.get)), "I")
     assert alone == "", "nothing to compare it with"
+
+
+def test_a_name_that_ends_in_a_full_stop_ends_its_sentence():
+    assert "Clear: *Feat. Dist.*\n" in findings.quotation("Clear: *Feat. Dist.*.", "", "")
+    assert "*a photo of a {c}.* Then" in findings.quotation("", "By *a photo of a {c}.*. Then", "")

@@ -1,5 +1,7 @@
 """The boxes of pages on more than one setting, on records made by hand."""
 
+import re
+
 import pytest
 from fixtures_records import frame, sweep_records
 
@@ -107,6 +109,17 @@ def test_ablations_name_their_largest_effects_and_the_signs_that_turn():
     assert "Of 3 settings 2 clearly differ" in came and came.count("with *beta=1.0* (") == 3
     assert "6 of 9 differences are clear" in sure
     assert "numbers for 6 of the clear differences: 3 have the other sign, *beta=0.5* in" in beside
+
+
+@pytest.mark.parametrize("a, b", [
+    ("ablation-steps", "ablation-consolidation"),  # w/o AWC, 20 steps: none
+    ("ablation-images", "ablation-guidance"),  # 768: 3K, medium
+])  # fmt: skip
+def test_runs_that_two_ablations_compare_count_once(a: str, b: str):
+    each = [openings.ablations(frame(sweep_records(s, lambda v: 60.0))) for s in (a, b)]
+    both = openings.ablations(frame([*sweep_records(a, lambda v: 60.0), *sweep_records(b, lambda v: 60.0)]))
+    counts = [int(re.search(r"Of (\d+) settings", said)[1]) for said in (*each, both)]
+    assert counts[2] == sum(counts[:2]) - 1
 
 
 def test_a_reference_that_draws_nothing_stands_beside_every_seed():
