@@ -96,22 +96,41 @@ def leave(name: str, why: str) -> None:
     write_lines(log_file(), [line | {"left": why} if line["variant"] == name else line for line in found])
 
 
+def pairs(found: Sequence[Mapping[str, Any]], base: str = BASE) -> pd.DataFrame:
+    """A row per variant, order, seed and metric that the base was run in, too: the `points` above the base."""
+    at = {(line["variant"], line["order"], line["seed"]): line for line in found}
+    shared = [(k, (base, *k[1:])) for k in at if k[0] != base and (base, *k[1:]) in at]
+    rows = [(*k, m, round(at[k][m] - at[b][m], 2)) for k, b in shared for m in METRICS]
+    return pd.DataFrame(rows, columns=["variant", "order", "seed", "metric", "points"])
+
+
 def differences(found: Sequence[Mapping[str, Any]], base: str = BASE) -> pd.DataFrame:
     """A row per variant: mean differences to the base in points over shared orders and seeds, half-widths, runs.
 
     Columns: for each metric its difference and "±" (half the 95 % t interval), then n, `why` and `left`.
     """
-    at = {(line["variant"], line["order"], line["seed"]): line for line in found}
-    rows = {}
+    table, rows = pairs(found, base), {}
     for name in dict.fromkeys(line["variant"] for line in found if line["variant"] != base):
-        pairs = [(at[k], at[base, *k[1:]]) for k in at if k[0] == name and (base, *k[1:]) in at]
+        mine = table[table["variant"] == name]
         row: dict[str, Any] = {}
-        for m in METRICS if pairs else ():
-            e = intervals.interval([round(a[m] - b[m], 2) for a, b in pairs])
+        for m in METRICS if len(mine) else ():
+            e = intervals.interval(mine.loc[mine["metric"] == m, "points"].tolist())
             row |= {m: e.mean, f"{m} ±": e.half_width}
         last = next(line for line in reversed(found) if line["variant"] == name)
-        rows[name] = row | {"n": len(pairs), "why": last["why"], "left": last["left"]}
+        rows[name] = row | {"n": len(mine) // len(METRICS), "why": last["why"], "left": last["left"]}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("variant")
+
+
+def best(table: pd.DataFrame) -> str | None:
+    """The rule, written before the runs: of `differences`, above the base in Avg and Last and not below it in Transfer.
+
+    Of several the one with the largest Avg; None where no variant is so. Means decide, as the runs are few: what they
+    pick is still to be judged, on other seeds and on test pictures.
+    """
+    if not set(METRICS) <= set(table.columns):
+        return None
+    good = table[(table["Transfer"] >= 0) & (table["Avg"] > 0) & (table["Last"] > 0)]
+    return None if good.empty else str(good["Avg"].idxmax())
 
 
 def settings_of(texts: Sequence[str]) -> dict[str, Any]:
