@@ -95,8 +95,12 @@ def test_pages_mark_rows_and_end_with_the_line(book):
     assert "| Image-only † |" in loss and "| Contrastive |" in loss and loss.count("older version") == 1
     table = pages.table("I").data
     assert "| MoE-Adapter † |" in table and "| ZSCL |" in table and table.splitlines()[-1].startswith("All ")
-    for part in (pages.ranking("I"), pages.meaning("ablation-loss"), pages.age(), pages.age(book)):
+    for part in (pages.age(), pages.age(book)):
         assert "of an older version of the numerics" in part.data
+    for part in (pages.ranking("I"), pages.meaning("ablation-loss")):
+        assert "older version" not in part.data, "once on a page, below its table, is enough"
+    for box in (pages.finding("ablation-loss"), pages.finding_of_table("I")):
+        assert "of an earlier version of this code" in box.data and "(†)" in box.data
 
 
 def test_pages_say_nothing_where_all_is_current(monkeypatch):
@@ -114,7 +118,7 @@ def test_the_readme_says_it_too(book):
 
 
 def test_every_page_that_shows_records_tells_their_age():
-    telling = ("pages.evidence(", "pages.table(", "pages.ranking(", "pages.meaning(", "pages.age(", "tables.age(")
+    telling = ("pages.evidence(", "pages.table(", "pages.age(", "tables.age(")
     for path in (repository.ROOT / "notebooks").glob("*.ipynb"):
         text = path.read_text(encoding="utf-8")
         showing = ("pages.records(", "pages.points(", "pages.per_task(", "pages.tiles(", "pages.matrix(")
