@@ -10,6 +10,7 @@ from matplotlib.colors import to_rgb
 from PIL import Image
 
 from gift_lib.book import plots, theme
+from gift_lib.runs.repository import ROOT
 
 PAGES = ("#121212", "#14181e")  # the theme's dark grounds
 
@@ -74,3 +75,9 @@ def test_a_finished_build_has_twins_where_they_are_shown(tmp_path, line, kind):
         names = sorted(p.name for p in tmp_path.glob("_images/*"))
         assert names == (["ab1-dark.png", "ab1.png"] if kind == "html" else ["ab1.png"])
         assert (tmp_path / "page.html").read_text(encoding="utf-8").count("<img") == (2 if kind == "html" else 1)
+
+
+def test_a_caption_belongs_to_both_twins():
+    css = (ROOT / "book" / "static" / "gift.css").read_text(encoding="utf-8")
+    rule = "figure > img.only-dark + img.only-light ~ figcaption { display: block !important; }"
+    assert rule in css, "the theme hides what follows a hidden picture"
