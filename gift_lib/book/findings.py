@@ -197,9 +197,9 @@ def opening(frame: pd.DataFrame, sweep: str, scale: str = "mini") -> str:
 
 def _others(table: pd.DataFrame, cells: Sequence[tuple[str, str]], clear: Sequence[tuple[str, str]]) -> str:
     """What the largest differences leave out: settings with other clear ones, and those that are undecided."""
-    largest = {m: max((v for n, v in clear if n == m), key=lambda v: abs(table.at[v, (m, "Δ")])) for m, _ in clear}
+    largest = _tops(table, clear).values()
     more = {v: [f"{m} {table.at[v, (m, 'Δ')]:+.1f}" for m, w in clear if w == v] for _, v in clear}
-    named = [f"*{v}* ({listed(ms)})" for v, ms in more.items() if v not in largest.values()]
+    named = [f"*{v}* ({listed(ms)})" for v, ms in more.items() if v not in largest]
     said = f" Clear, too: {listed(named)}." if named else ""
     same = [v for v in dict.fromkeys(v for _, v in cells) if v not in more]
     ends = [e for m, v in cells if v in same and (e := _ends(table.loc[v, m])) is not None]
@@ -214,13 +214,16 @@ def _ends(row: Mapping[str, float]) -> tuple[float, float] | None:
     return None if np.isnan(row["Δ ±"]) else (row["Δ"] - row["Δ ±"], row["Δ"] + row["Δ ±"])
 
 
+def _tops(table: pd.DataFrame, clear: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """By metric, the setting with the largest clear difference."""
+    return {m: max((v for n, v in clear if n == m), key=lambda v: abs(table.at[v, (m, "Δ")])) for m, _ in clear}
+
+
 def _largest(table: pd.DataFrame, clear: Sequence[tuple[str, str]], default: str) -> str:
     """The largest clear effect in each metric."""
     tops: dict[str, list[str]] = {}
-    for m in paper.METRICS:
-        mine = [v for metric, v in clear if metric == m]
-        if mine:
-            tops.setdefault(max(mine, key=lambda v: abs(table.at[v, (m, "Δ")])), []).append(m)
+    for m, v in _tops(table, clear).items():
+        tops.setdefault(v, []).append(m)
     if not tops:
         return f"no setting clearly differs from the default, *{default}*, in any of the three numbers."
     effects = [f"with *{v}* {listed([_moves(table, m, v) for m in ms])}" for v, ms in tops.items()]
@@ -245,9 +248,9 @@ def _surety(table: pd.DataFrame, cells: Sequence, clear: Sequence) -> str:
 
 def older(frame: pd.DataFrame, sweep: sweeps.Sweep) -> str:
     """That runs are of an earlier version, and in which rows it matters by more than rounding; '' for none."""
-    found = tables.by_variant(frame, sweep)
-    if not any(numerics.is_older(r) for runs in found.values() for r in runs.values()):
+    if not tables.age(frame, sweep):
         return ""
+    found = tables.by_variant(frame, sweep)
     more = [f"*{v}*" for v in sweep.variants if any(map(numerics.touched, found[v].values()))]
     said = f"; it reaches further in {listed(more)} ({numerics.MARK})" if more else ""
     return f" Runs are of an earlier version of this code: what changed since stands below the table{said}."

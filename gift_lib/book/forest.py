@@ -39,17 +39,17 @@ def rows(frame: pd.DataFrame, scale: str = "mini", only: str = "") -> pd.DataFra
         sweep = sweeps.load(name, scale)
         if default := tables.default_variant(sweep):
             table = tables.ablation(frame, name, scale)
-            found += [_row(sweep, v, m, table[m], default) for v in table.index.drop(default) for m in METRICS]
+            runs = {v: frozenset(c.experiment.digest for c in sweep.cells if c.variant == v) for v in table.index}
+            found += [_row(sweep, v, m, table[m], default, runs) for v in table.index.drop(default) for m in METRICS]
     columns = ["sweep", "title", "default", "setting", "metric", "Δ", "±", "p", "published", "runs"]
     table = pd.DataFrame(found, columns=columns).assign(head=lambda t: t["title"].str.split(",").str[0])
     return table.assign(head="against " + table["default"]) if only else table.dropna(subset="Δ", ignore_index=True)
 
 
-def _row(sweep: sweeps.Sweep, setting: str, metric: str, block: pd.DataFrame, default: str) -> list:
-    own = block.loc[setting]
+def _row(sweep: sweeps.Sweep, setting: str, metric: str, block: pd.DataFrame, default: str, runs: dict) -> list:
+    own, both = block.loc[setting], runs[setting] | runs[default]
     gap = round(own["published"] - block.at[default, "published"], 1)
-    runs = frozenset(c.experiment.digest for c in sweep.cells if c.variant in (setting, default))
-    return [sweep.name, sweep.title, default, setting, metric, own["Δ"], own["Δ ±"], own["p"], gap, runs]
+    return [sweep.name, sweep.title, default, setting, metric, own["Δ"], own["Δ ±"], own["p"], gap, both]
 
 
 def of(found: Sequence[Contrast]) -> pd.DataFrame:

@@ -199,8 +199,7 @@ def transfer_last(order: str, scale: str = "mini") -> Figure | Markdown:
     sweep = tables.main_sweep(frame, order, scale)
     title = {c.variant: c.experiment.method for c in sweep.cells}
     numbers = {title[v]: row for v, row in tables.estimates(frame, sweep).items() if row["Last"]}
-    rows = paper.rows(tables.MAIN[order], order).set_index("method")[list(paper.METRICS)].to_dict("index")
-    printed = {method: {m: Estimate(v, None, 1) for m, v in row.items()} for method, row in rows.items()}
+    printed = {k: {m: Estimate(row[m], None, 1) for m in paper.METRICS} for k, row in paper.main(order).iterrows()}
     return plots.transfer_last(numbers, printed) if numbers else _missing(frame, tables.MAIN[order], scale)
 
 

@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from gift_lib import results
-from gift_lib.files import write_json
+from gift_lib.files import read_json, write_json
 from tests.benchmarks import work
 from tests.benchmarks.timing import OUTPUT
 
@@ -195,9 +195,8 @@ def table(revision: str, tree: Path, names: list[str], pairs: int) -> None:
 
 def measured(file: Path, revision: str) -> list[dict]:
     """The rows that a file holds against a revision, if they are of this machine and these packages."""
-    told = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    here = json.loads(json.dumps(results.environment("cpu")))
-    same = told.get("revision") == revision and here.items() <= told.items()
+    told = read_json(file) if file.exists() else {}
+    same = told.get("revision") == revision and results.environment("cpu").items() <= told.items()
     return told["compared"] if same else []
 
 
