@@ -190,9 +190,8 @@ def opening(frame: pd.DataFrame, sweep: str, scale: str = "mini") -> str:
     clear = [(m, v) for m, v in cells if table.at[v, (m, "p")] < ALPHA]
     came = f"{loaded.title}: {_largest(table, clear, default)}{_others(table, cells, clear)}"
     sure = f"{_surety(table, cells, clear)}{older(frame, loaded)}"
-    return quotation(
-        came, sure, _against(table, clear, default) if loaded.paper else "The paper has no such experiment."
-    )
+    own = sweep.startswith("own-")
+    return quotation(came, sure, "The paper has no such experiment." if own else _against(table, clear, default))
 
 
 def _others(table: pd.DataFrame, cells: Sequence[tuple[str, str]], clear: Sequence[tuple[str, str]]) -> str:

@@ -142,6 +142,16 @@ def test_an_opening_of_one_setting_corrects_nothing_and_an_own_ablation_has_no_p
     assert "3 of 3 differences are clear, ±" in said and "The paper has no such experiment." in said
 
 
+@pytest.mark.parametrize(("sweep", "level"), [
+    ("ablation-consolidation", {"AWC": 60.0, "none": 50.0}), ("ablation-images", {"256": 60.0, "32": 50.0}),
+    ("ablation-source", {"both": 60.0, "concepts only": 50.0}),
+])  # fmt: skip
+def test_an_experiment_of_the_paper_without_numbers_of_its_table_is_not_called_ours(sweep, level):
+    said = findings.opening(frame(sweep_records(sweep, level.get)), sweep)
+    assert "Beside the paper.** The paper has no number for" in said or "numbers for" in said
+    assert "no such experiment" not in said
+
+
 def test_a_box_says_that_runs_are_of_an_earlier_version_and_where_it_matters():
     level = {"Contrastive": 60.0, "Image-only": 50.0, "Feat. Dist.": 55.0}
     new = sweep_records("ablation-loss", level.get)
