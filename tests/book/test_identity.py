@@ -1,0 +1,68 @@
+"""The page on what is left where no task is told, on records made by hand."""
+
+import numpy as np
+import pytest
+from fixtures_records import TASKS, frame, sweep_records
+
+from gift_lib import results
+from gift_lib.book import identity
+from gift_lib.errors import ConfigError
+
+#: Last with the task told; how much of it is lost where it is not.
+LEVELS = {"MoE-Adapter": (80.0, 10.0), "GIFT": (70.0, 5.0), "LwF": (60.0, 40.0), "ZSCL": (50.0, 5.0)}
+
+
+def records(sweep: str, levels=LEVELS) -> list[dict]:
+    """Records of a sweep that hold both answers."""
+    found = sweep_records(sweep, {k: v[0] for k, v in levels.items()}.get)
+    lost = {"moe-adapter": "MoE-Adapter", "gift": "GIFT", "lwf": "LwF", "zscl": "ZSCL"}
+    for record in found:
+        R = np.array(record["result"]["R"]) - levels[lost[record["config"]["method"]]][1]
+        learned = [[v if j <= i else None for j, v in enumerate(row)] for i, row in enumerate(R.tolist())]
+        record["result"] |= {"R_all": R.tolist(), "R_learned": learned}
+    return found
+
+
+def test_a_fall_is_taken_seed_by_seed():
+    table = identity.numbers(frame(records("table1@2")), "I")
+    falls = identity.falls(table)
+    assert set(falls) == set(LEVELS) and list(falls)[2:] == ["MoE-Adapter", "LwF"]
+    assert falls["MoE-Adapter"].mean == pytest.approx(10) and falls["MoE-Adapter"].half_width == pytest.approx(
+        0, abs=1e-6
+    )
+    assert falls["MoE-Adapter"].n == 10 and falls["LwF"].n == 5
+    assert set(table["metric"]) == {"Transfer", "Avg", "Last"} and set(table["kind"]) == set(identity.KINDS)
+
+
+def test_only_pairs_that_clearly_change_places_are_named():
+    table = identity.numbers(frame(records("table1@2")), "I")
+    pairs = identity.turned(table)
+    assert pairs.iloc[:, :2].to_numpy().tolist() == [["LwF", "ZSCL"]]
+    assert pairs[identity.TOLD][0].startswith(("9.", "10.")) and pairs[identity.UNTOLD][0].startswith(("-24.", "-25."))
+
+
+def test_the_box_names_both_ends_who_is_first_and_the_published_fall():
+    said = identity.opening(frame([*records("table1@2"), *records("table2@2")]))
+    assert "to 40.0 ± 0.0 (*LwF*), with GIFT by 5.0 ± 0.0 (*MoE-Adapter* stays first)" in said
+    assert "clearly change places: 1 in Order I and 1 in Order II." in said
+    assert "from 85.0 to 66.9, by 18.1 points; here by 10.0 ± 0.0 (Order I) and 10.0 ± 0.0 (Order II)." in said
+
+
+def test_another_first_is_named():
+    levels = LEVELS | {"MoE-Adapter": (80.0, 30.0)}
+    assert "(*GIFT* takes the place of *MoE-Adapter*)" in identity.opening(frame(records("table1@2", levels)))
+
+
+def test_records_without_the_second_answer_count_as_none():
+    old = frame(sweep_records("table1@2", {"GIFT": 70.0}.get))
+    assert identity.numbers(old, "I").empty and identity.opening(old) == "" and identity.per_task(old, "I").empty
+
+
+def test_each_task_has_its_loss():
+    table = identity.per_task(frame(records("table1@2")), "I")
+    assert list(table.columns) == TASKS and table.loc["LwF"].tolist() == pytest.approx([40.0] * len(TASKS))
+
+
+def test_an_order_that_does_not_exist_is_one_clear_error():
+    with pytest.raises(ConfigError, match="no order 'III'"):
+        identity.numbers(results.load_frame([]), "III")
