@@ -90,16 +90,18 @@ def visit(browser: Any, address: str) -> list[str]:
 
 SETTLE = """
 const done = arguments[0];
-for (const image of document.images) image.loading = "eager";
+const shown = [...document.images].filter(i => i.getClientRects().length);
+for (const image of shown) image.loading = "eager";
 const formulas = window.MathJax && MathJax.startup ? MathJax.startup.promise : Promise.resolve();
-const images = [...document.images].map(i => i.complete ? null : new Promise(r => { i.onload = i.onerror = r; }));
+const images = shown.map(i => i.complete ? null : new Promise(r => { i.onload = i.onerror = r; }));
 Promise.all([formulas, document.fonts.ready, ...images]).then(() => setTimeout(done, 150));
 """
 
 FAULTS = """
 const faults = [];
 for (const i of document.images)
-  if (!i.naturalWidth && !(i.currentSrc || i.src).endsWith(".svg")) faults.push("broken image " + i.src);
+  if (i.getClientRects().length && !i.naturalWidth && !(i.currentSrc || i.src).endsWith(".svg"))
+    faults.push("broken image " + i.src);
 const width = document.documentElement.clientWidth;
 if (document.documentElement.scrollWidth > width) {
   const wide = [...document.querySelectorAll("main *")].filter(e => e.getBoundingClientRect().right > width + 1);
@@ -110,7 +112,7 @@ for (const t of document.querySelectorAll(".bd-article table:not(.gift-matrix)")
   if (t.checkVisibility() && t.scrollWidth > t.clientWidth + 2 && !t.classList.contains("gift-more"))
     faults.push("a table goes on unseen: " + t.textContent.slice(0, 80));
 for (const i of document.querySelectorAll(".bd-article img.only-dark"))
-  if (!i.getClientRects().length === !i.nextElementSibling.getClientRects().length)
+  if (i.parentElement.checkVisibility() && !i.getClientRects().length === !i.nextElementSibling.getClientRects().length)
     faults.push("a figure is shown twice or never: " + i.src);
 for (const i of document.querySelectorAll("main img:not([alt])")) faults.push("image without alt text " + i.src);
 for (const e of document.querySelectorAll("mjx-merror, .jupyter-widgets-view, script[type*='widget-view']"))

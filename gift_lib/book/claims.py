@@ -317,11 +317,12 @@ def count(judged: Sequence[Judged]) -> dict[str, int]:
 def headline(judged: Sequence[Judged]) -> str:
     """The count in words, for the README: claims that were fixed before their records, then the others."""
     before, after = ([j for j in judged if j.claim.after_records == late] for late in (False, True))
-    text = f"Of {len(before)} claims taken from the slides' text and tables, on the scale model: {_counts(before)}."
-    return text + (f" Of {len(after)} more, written after their first records: {_counts(after)}." if after else "")
+    text = f"Of {len(before)} claims taken from the slides' text and tables, on the scale model: {in_words(before)}."
+    return text + (f" Of {len(after)} more, written after their first records: {in_words(after)}." if after else "")
 
 
-def _counts(judged: Sequence[Judged]) -> str:
+def in_words(judged: Sequence[Judged]) -> str:
+    """How many claims have which verdict, of verdicts that there are."""
     return ", ".join(f"{n} {verdict}" for verdict, n in count(judged).items() if n)
 
 

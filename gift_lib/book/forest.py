@@ -11,8 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from gift_lib.book import tables
-from gift_lib.book.findings import ALPHA
-from gift_lib.book.openings import Contrast
+from gift_lib.book.findings import ALPHA, Contrast
 from gift_lib.book.theme import WIDTH, Drawing, style
 from gift_lib.runs import sweeps
 from gift_lib.runs.published import METRICS

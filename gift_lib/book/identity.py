@@ -7,7 +7,7 @@ import pandas as pd
 
 from gift_lib import metrics
 from gift_lib.book import tables
-from gift_lib.book.findings import listed, quotation, seeds
+from gift_lib.book.findings import Box, listed, seeds
 from gift_lib.errors import ConfigError, nearest
 from gift_lib.intervals import Estimate
 from gift_lib.runs import sweeps
@@ -66,16 +66,17 @@ def _by_seed(table: pd.DataFrame, metric: str) -> dict[tuple[str, str], dict[int
     return {key: dict(zip(g["seed"], g["value"], strict=True)) for key, g in own.groupby(["method", "kind"])}
 
 
-def opening(frame: pd.DataFrame, scale: str = "mini") -> str:
-    """The box: who loses least and most in Last, who is first, and MoE-Adapter's published fall; '' without records."""
+def opening(frame: pd.DataFrame, scale: str = "mini") -> Box | None:
+    """The box: who loses least and most in Last, who is first, and MoE-Adapter's published fall; None without records."""
     found = {order: t for order in SWEEPS if len(t := numbers(frame, order, scale))}
     if not found:
-        return ""
+        return None
     lost = {order: falls(t) for order, t in found.items()}
     moe = [f"{e['MoE-Adapter']} (Order {o})" for o, e in lost.items() if "MoE-Adapter" in e]
     places = [f"{len(turned(t)) or 'none'} in Order {o}" for o, t in found.items()]
-    return quotation(
+    return Box(
         f"Where the task is not told, Last falls {listed([_told(o, t, lost[o]) for o, t in found.items()])}.",
+        "",
         f"{seeds(e.n for es in lost.values() for e in es.values())} per method, ± is half a 95 % interval. "
         f"Pairs of methods that clearly change places: {listed(places)}.",
         "The slides always tell the task." + (f" {PUBLISHED}; here by {listed(moe)}." if moe else ""),

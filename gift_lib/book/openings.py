@@ -1,17 +1,35 @@
-"""The boxes that open pages on more than one setting: orders, pre-trainings, references, reasons and claims."""
+"""The boxes that open pages: what came out, how sure, and what it contradicts, as the records say it."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 import pandas as pd
+import yaml
 
 from gift_lib import intervals
-from gift_lib.book import claims, identity, why
-from gift_lib.book.claims import Comparison, Evidence
-from gift_lib.book.findings import ALPHA, beside, both, counted, listed, quotation, seeds
+from gift_lib.book import claims, identity, tables, why
+from gift_lib.book.claims import Claim, Comparison, Evidence
+from gift_lib.book.findings import (
+    ALPHA,
+    Box,
+    Contrast,
+    beside,
+    both,
+    compared,
+    counted,
+    each,
+    grouped,
+    listed,
+    pairs,
+    seeds,
+)
 from gift_lib.intervals import Estimate
+from gift_lib.runs import numerics, sweeps
+from gift_lib.runs import published as paper
 from gift_lib.runs.published import METRICS
+from gift_lib.runs.repository import book_folder
+from gift_lib.runs.sweeps import Sweep
 
 
 def _less(name: str, where: str, form: str) -> tuple[str, str, str, str]:
@@ -33,26 +51,79 @@ REFERENCES = [(row.split("/")[1], "", row, "table1/GIFT") for row in ("table1/Ze
 CONTRASTS = {"own-orders": ORDERS, "pretrainings": PRETRAININGS, "references": REFERENCES}
 
 
-@dataclass(frozen=True)
-class Contrast:
-    """One row less another in one metric, over shared seeds: where it was measured, its corrected p, the published."""
+def question(sweep: str) -> dict:
+    """What the page of a sweep compares, where `book/data/questions.yml` says more than its settings do."""
+    return yaml.safe_load((book_folder() / "data" / "questions.yml").read_text(encoding="utf-8")).get(sweep, {})
 
-    name: str
-    where: str
-    metric: str
-    ours: Estimate
-    published: float | None
-    p: float | None = None
 
-    @property
-    def sign(self) -> int:
-        """1 or -1 where the difference is clear, else 0."""
-        return 0 if self.p is None or self.p >= ALPHA else 1 if self.ours.mean > 0 else -1
+def opening(frame: pd.DataFrame, sweep: str, scale: str = "mini") -> Box | None:
+    """The box of a sweep with a default setting: what its page asks about (`question`); None without records."""
+    loaded, asked = sweeps.load(sweep, scale), question(sweep)
+    default = tables.default_variant(loaded)
+    if not (found := compared(frame, loaded, asked.get("pairs"))):
+        return None
+    against = asked.get("against", f"compared with *{default}*, the default")
+    clear, unclear = _directions(found), _undecided(found)
+    lead = f"{loaded.title}, {against}: {clear or 'nothing is clear'}.{'' if clear else f' {unclear}'}"
+    many = ", in each metric, for the number of settings" if len({c.name for c in found}) > 1 else ""
+    beside_it = "The paper has no such experiment." if sweep.startswith("own-") else contradicted(found)
+    more = " ".join(filter(None, [clear and unclear, asked.get("words")]))
+    return Box(lead, more, surety(found, many) + older(frame, scale, sweep), beside_it + _claimed(frame, sweep, scale))
 
-    @property
-    def against(self) -> bool:
-        """Whether it is clear, and the published one points the other way."""
-        return bool(self.published) and self.sign * self.published < 0
+
+def _directions(found: Sequence[Contrast]) -> str:
+    """The clear differences: settings by the direction in which they change the three numbers."""
+    signs = {c.name: {d.sign for d in found if d.name == c.name and d.sign} for c in found}
+    kinds = {"clearly better": {1}, "clearly worse": {-1}, "better in one number, worse in another": {1, -1}}
+    said = {kind: each([c for c in found if c.sign and signs[c.name] == s]) for kind, s in kinds.items()}
+    return "; ".join(f"{kind} with {listed(parts)}" for kind, parts in said.items() if parts)
+
+
+def _undecided(found: Sequence[Contrast]) -> str:
+    """What is not clear: settings by the numbers in which they are not, and how large that may be."""
+    unclear = [c for c in found if not c.sign and c.ours.low is not None]
+    if not unclear:
+        return ""
+    said = grouped((f"*{c.name}*", c.metric) for c in unclear)
+    low, high = min(c.ours.low for c in unclear), max(c.ours.high for c in unclear)
+    return f"Undecided: {'; '.join(said)}, by intervals that span {low:+.1f} to {high:+.1f}."
+
+
+def surety(found: Sequence[Contrast], corrected: str = " for their number") -> str:
+    """Seeds, and how many of all differences are clear; `corrected` says for what, if for anything."""
+    how = f" (corrected{corrected})" if corrected else ""
+    clear = counted(sum(c.sign != 0 for c in found), len(found))
+    return f"{seeds(c.ours.n for c in found)} per difference; {clear}{how}, ± is half a 95 % interval."
+
+
+def contradicted(found: Sequence[Contrast]) -> str:
+    """The clear differences that point the other way than the published ones, the largest three by name."""
+    wrong = sorted((c for c in found if c.verdict == "reversed"), key=lambda c: -abs(c.ours.mean))
+    said = [f"{c} in {c.metric} ({both(c.ours.mean, c.published)})" for c in wrong]
+    return beside(sum(bool(c.sign and c.published) for c in found), said)
+
+
+def _claimed(frame: pd.DataFrame, sweep: str, scale: str) -> str:
+    """The verdicts on the slides' claims that this sweep alone judges; by their text where there are few."""
+    mine = [c for c in claims.load() if c.sweeps == (sweep,)]
+    judged = [j for j in claims.evaluate(frame, scale, mine) if j.verdict != "no records yet"]
+    if not judged:
+        return ""
+    said = [f"{_quoted(j.claim)} ({j.verdict})" for j in judged]
+    few = "; ".join(said) if len(said) < 3 else claims.in_words(judged)
+    return f" The slides' [claims](claims.ipynb) on it: {few}."
+
+
+def older(frame: pd.DataFrame, scale: str, *names: str, rows: Sequence[str] = ()) -> str:
+    """That runs of some sweeps are of an earlier version, and in which rows that matters most; '' for none."""
+    of = [sweeps.load(n, scale) for n in dict.fromkeys(names)]
+    if not any(tables.age(frame, sweep) for sweep in of):
+        return ""
+    found = [(v, runs) for sweep in of for v, runs in tables.by_variant(frame, sweep).items() if v in (rows or [v])]
+    more = [*dict.fromkeys(f"*{v}*" for v, runs in found if any(map(numerics.touched, runs.values())))]
+    named = listed(more) if len(more) < 4 else f"{len(more)} rows"
+    said = f"; it reaches further in {named} ({numerics.MARK})" if more else ""
+    return f" Runs are of an earlier version of this code: what changed since stands further down{said}."
 
 
 def contrasts(frame: pd.DataFrame, of: Sequence[tuple[str, str, str, str]], scale: str = "mini") -> list[Contrast]:
@@ -67,132 +138,209 @@ def contrasts(frame: pd.DataFrame, of: Sequence[tuple[str, str, str, str]], scal
     return [replace(c, p=p) for c, p in zip(found, corrected, strict=True)]
 
 
-def _places(frame: pd.DataFrame, scale: str = "mini", *, sweep: str, places: str) -> str:
-    """Does what GIFT is ahead of others by depend on the place that it was measured in?"""
-    return agreement(contrasts(frame, CONTRASTS[sweep], scale), places)
+def of_table(frame: pd.DataFrame, scale: str = "mini", *, order: str) -> Box | None:
+    """Table 1 or 2: where GIFT stands, how many pairs are decided, which order is reversed."""
+    sweep = tables.main_sweep(frame, order, scale)
+    estimates = tables.estimates(frame, sweep)
+    trained = {v: row for v, row in estimates.items() if v != "Zero-shot" and all(row[m] for m in METRICS)}
+    found = [p for m in METRICS for p in pairs(frame, order, m, scale)]
+    if "GIFT" not in trained or not found:
+        return None
+    places = {m: _place(trained, found, m) for m in METRICS}
+    ours = listed([f"{m} {trained['GIFT'][m]}" for m in METRICS])
+    return Box(
+        f"GIFT reaches {ours}: {'; '.join(places.values())}.",
+        "",
+        f"{seeds(e.n for row in trained.values() for e in row.values() if e)} per method, ± is half a 95 % interval. A "
+        f"difference, over the seeds that both have, is clear where p < {ALPHA} after Holm's correction over all pairs "
+        "of methods in that metric: more is asked than in the table's own test against GIFT."
+        f"{_milder(frame, sweep, found, scale)}{older(frame, scale, sweep.name)}",
+        _ranks(order, found, [m for m, said in places.items() if "ahead" in said and "(clear)" in said]),
+    )
 
 
-def agreement(found: Sequence[Contrast], places: str) -> str:
-    """The box for differences of GIFT to others that were measured in several places; '' without any."""
-    if not found:
+def _milder(frame: pd.DataFrame, sweep: Sweep, found: Sequence[Contrast], scale: str) -> str:
+    """Claims that hold although a difference behind them is not clear among all pairs, and why both can be."""
+    unclear = {(p.metric, frozenset([p.first, p.second])) for p in found if not p.sign}
+    judged = claims.evaluate(frame, scale, [c for c in claims.load() if c.sweeps == (sweep.name,)])
+    asked = {j.claim: {(c.metric, frozenset(v.partition("/")[2] for v in (c.a, c.b))) for c in j.claim.comparisons}
+             for j in judged if j.verdict == "supported"}  # fmt: skip
+    said = [_quoted(claim) for claim, rows in asked.items() if rows & unclear]
+    if not said:
         return ""
+    return (
+        " A [claim](claims.ipynb) asks for less, the 95 % interval of each difference by itself, and may hold where a "
+        f"difference behind it is not clear here: {'; '.join(said)} {'is' if len(said) == 1 else 'are'} supported."
+    )
+
+
+def _quoted(claim: Claim) -> str:
+    return f"“{claim.text.rstrip('.')}”"
+
+
+def _turned(pair: Contrast) -> str:
+    """A reversed pair: the published worse one first."""
+    return f"{pair.second} above {pair.first} in {pair.metric} ({both(-pair.ours.mean, -pair.published)})"
+
+
+def _ranks(order: str, found: Sequence[Contrast], here: Sequence[str]) -> str:
+    """In what GIFT leads in the paper and `here`, and how many pairs stand in the published order."""
+    count = {k: sum(p.verdict == k for p in found) for k in ("as published", "reversed", "undecided")}
+    worst = min((p for p in found if p.verdict == "reversed"), key=lambda p: p.ours.mean, default=None)
+    most = f", most of all {_turned(worst)}" if worst else ""
+    printed = paper.main(order).drop(index="zero-shot")
+    first = [m for m in METRICS if printed[m].idxmax() == "gift"]
+    return (
+        f"There GIFT leads the trained methods in {listed(first) or 'none of the three'}; here it does so clearly in "
+        f"{listed(here) or 'none of the three'}. Of {len(found)} comparisons "
+        f"(every two methods, three metrics) {count['as published']} are clear in the published order, "
+        f"{count['reversed']} in the reverse{most}; {count['undecided']} are open."
+    )
+
+
+def _place(trained: Mapping[str, Mapping[str, Estimate]], found: Sequence[Contrast], metric: str) -> str:
+    """GIFT in one metric: how far ahead of the next method, or behind the first, and whether that is clear."""
+    other = max((v for v in trained if v != "GIFT"), key=lambda v: trained[v][metric].mean, default="")
+    pair = next((p for p in found if p.metric == metric and {p.first, p.second} == {"GIFT", other}), None)
+    if not pair:
+        return f"in {metric} nothing to compare it with"
+    ours = pair.ours.mean if pair.first == "GIFT" else -pair.ours.mean
+    sure = "clear" if pair.sign else "not clear"
+    if not round(ours, 1):
+        return f"in {metric} level with {other}"
+    return f"in {metric} {'ahead of' if ours > 0 else 'behind'} {other} by {abs(ours):.1f} ({sure})"
+
+
+def _places(frame: pd.DataFrame, scale: str = "mini", *, sweep: str, places: str) -> Box | None:
+    """Does what GIFT is ahead of others by depend on the place that it was measured in?"""
+    box = agreement(contrasts(frame, CONTRASTS[sweep], scale), places)
+    return box and replace(box, sure=box.sure + _age(frame, CONTRASTS[sweep], scale))
+
+
+def _age(frame: pd.DataFrame, of: Sequence[tuple[str, str, str, str]], scale: str) -> str:
+    """`older` for the rows that contrasts compare."""
+    names, rows = zip(*(row.split("/") for c in of for row in c[2:]), strict=True)
+    return older(frame, scale, *names, rows=rows)
+
+
+def agreement(found: Sequence[Contrast], places: str) -> Box | None:
+    """The box for differences of GIFT to others that were measured in several places; None without any."""
+    if not found:
+        return None
     groups: dict[tuple[str, str], list[Contrast]] = {}
     for c in found:
         groups.setdefault((c.name, c.metric), []).append(c)
-    kinds = {"above": {1}, "below": {-1}, "now above, now below": {1, -1}}
-    cases = {kind: {k: cs for k, cs in groups.items() if {c.sign for c in cs} - {0} == s and (
-        len(s) == 2 or all(c.sign for c in cs))} for kind, s in kinds.items()}  # fmt: skip
+    signs = {k: {c.sign for c in cs} for k, cs in groups.items()}
+    turned = [k for k, s in signs.items() if {1, -1} <= s]
+    kinds = {"above": [k for k, s in signs.items() if s == {1}], "below": [k for k, s in signs.items() if s == {-1}],
+             "now above, now below": turned}  # fmt: skip
+    said = [f"{kind} {', and '.join(grouped(ks))}" for kind, ks in kinds.items() if ks]
     count = len({c.where for c in found})
-    said = [f"clearly {kind} {_by_name(cs)}" for kind, cs in cases.items() if cs]
     where = f"all {count} {places}" if count > 1 else f"one of the {places}"
-    came = f"In {where} GIFT stands {'; '.join(said)}." if said else "No difference is clear everywhere."
-    rest = {k: cs for k, cs in groups.items() if not any(k in case for case in cases.values())}
-    came += f" Clear in some {places} only, or in none: {_by_name(rest, ranges=False)}." if said and rest else ""
-    turned = len(cases["now above, now below"])
-    many = "Some of them change" if turned > 1 else "One of them changes" if turned else "None of them changes"
-    return quotation(came, f"{_surety(found)}. {many} sign clearly between {places}.", _against(found))
+    lead = f"In {where} GIFT stands clearly {'; '.join(said)}." if said else "No difference is clear everywhere."
+    rest = [k for k in groups if not any(k in ks for ks in kinds.values())]
+    lead += f" Clear in some {places} only, or in none: {listed(grouped(rest))}." if said and rest else ""
+    many = "Some of them change" if len(turned) > 1 else "One of them changes" if turned else "None of them changes"
+    ranges = "\n- ".join([f"From the smallest to the largest difference between {places}:", *_ranges(groups)])
+    return Box(lead, f"{ranges}\n", f"{surety(found)} {many} sign clearly between {places}.", contradicted(found))
 
 
-def _by_name(groups: Mapping[tuple[str, str], Sequence[Contrast]], ranges: bool = True) -> str:
-    """The metrics by the method that GIFT is compared with, each from its smallest to its largest difference."""
+def _ranges(groups: Mapping[tuple[str, str], Sequence[Contrast]]) -> list[str]:
+    """By method, each metric from its smallest to its largest difference."""
     by_name: dict[str, list[str]] = {}
     for (name, metric), cs in groups.items():
         ends = sorted((c.ours.mean for c in cs), key=abs)
-        by_name.setdefault(name, []).append(f"{metric} ({ends[0]:+.1f} to {ends[-1]:+.1f})" if ranges else metric)
-    return listed([f"{name} in {listed(ms)}" for name, ms in by_name.items()])
+        by_name.setdefault(f"GIFT minus {name}", []).append(f"{metric} {ends[0]:+.1f} to {ends[-1]:+.1f}")
+    return [f"{name}: {listed(said)}" for name, said in by_name.items()]
 
 
-def _surety(found: Sequence[Contrast]) -> str:
-    """Seeds, and how many of all differences are clear."""
-    clear = sum(c.sign != 0 for c in found)
-    return f"{seeds(c.ours.n for c in found)} per difference; {counted(clear, len(found))} (corrected for their number)"
-
-
-def _against(found: Sequence[Contrast]) -> str:
-    """The clear differences that point the other way than the published ones, the largest three by name."""
-    wrong = sorted((c for c in found if c.against), key=lambda c: -abs(c.ours.mean))
-    said = [f"GIFT minus {c.name} in {c.metric} ({both(c.ours.mean, c.published)})" for c in wrong]
-    return beside(sum(bool(c.sign and c.published) for c in found), said)
-
-
-def references(frame: pd.DataFrame, scale: str = "mini") -> str:
-    """Each reference less GIFT: what is left to gain; '' without records."""
+def references(frame: pd.DataFrame, scale: str = "mini") -> Box | None:
+    """Each reference less GIFT: what is left to gain; None without records."""
     if not (found := contrasts(frame, REFERENCES, scale)):
-        return ""
+        return None
     clear, unclear = ([c for c in found if bool(c.sign) == sure] for sure in (True, False))
-    came = f"Clearly apart from GIFT: {listed(_each(clear))}." if clear else "No reference clearly differs from GIFT."
-    came += f" Not clearly different from it: {listed(_each(unclear))}." if clear and unclear else ""
-    return quotation(came, f"{_surety(found)}, ± is half a 95 % interval.", _against(found))
+    lead = f"Clearly apart from GIFT: {listed(each(clear))}." if clear else "No reference clearly differs from GIFT."
+    more = f"Not clearly different from it: {listed(each(unclear))}." if clear and unclear else ""
+    return Box(lead, more, surety(found) + _age(frame, REFERENCES, scale), contradicted(found))
 
 
-def _each(found: Sequence[Contrast]) -> list[str]:
-    """Contrasts by name: the metrics with their differences."""
-    said: dict[str, list[str]] = {}
-    for c in found:
-        half = "" if c.ours.half_width is None else f" ± {c.ours.half_width:.1f}"
-        said.setdefault(c.name, []).append(f"{c.metric} {c.ours.mean:+.1f}{half}")
-    return [f"*{name}* ({listed(ms)})" for name, ms in said.items()]
-
-
-def reasons(frame: pd.DataFrame, scale: str = "mini") -> str:
-    """What becomes of the reversed pairs of Table 1 under the changes; '' without any."""
+def reasons(frame: pd.DataFrame, scale: str = "mini") -> Box | None:
+    """What becomes of the reversed pairs of Table 1 under the changes; None without any."""
     found = why.fates(frame, scale)
     if not any(under for _, under in found):
-        return ""
-    kept = [p for p, under in found if {f for f, _ in under.values()} == {why.FATES[2]}]
-    most = sorted(kept, key=lambda p: p.ours.mean)[:3]
-    said = [f"{p.second} above {p.first} in {p.metric} ({both(-p.ours.mean, -p.published)})" for p in most]
-    against = f"{len(kept)} of {len(found)} pairs stay clearly reversed under every change"
-    return quotation(
+        return None
+    kept = sorted((p for p, under in found if {f for f, _ in under.values()} == {why.FATES[2]}),
+                  key=lambda p: p.ours.mean)  # fmt: skip
+    most = f"{', most of all ' if len(kept) > 3 else ': ' if kept else ''}{listed([_turned(p) for p in kept[:3]])}"
+    return Box(
         why.summed(found),
+        " ".join(filter(None, [why.turning(found), question(why.SWEEP)["words"]])),
         f"{seeds(e.n for _, under in found for _, e in under.values())} per difference; "
-        "its 95 % interval decides, not corrected for the number of pairs: this looks for reasons and tests no claim.",
-        f"{against}{', most of all ' if len(kept) > 3 else ': ' if kept else ''}{listed(said) if kept else ''}.",
+        "its 95 % interval decides, not corrected for the number of pairs: this looks for reasons and tests no claim."
+        f"{older(frame, scale, tables.MAIN['I'], why.SWEEP)}",
+        f"{len(kept)} of {len(found)} pairs stay clearly reversed under every change{most}.",
     )
 
 
-def ablations(frame: pd.DataFrame, scale: str = "mini") -> str:
-    """The largest clear effects of all ablations, how many are clear, and which the paper has with another sign."""
+def ablations(frame: pd.DataFrame, scale: str = "mini") -> Box | None:
+    """What each number hangs on most, how many effects are clear, and which the paper has with another sign."""
     from gift_lib.book import forest  # what draws is imported where something is drawn
 
+    if (every := forest.rows(frame, scale)).empty:
+        return None
     # Two ablations may compare the same runs: they count once.
-    table = forest.rows(frame, scale).drop_duplicates(["runs", "metric"])
-    if table.empty:
-        return ""
+    table = every.drop_duplicates(["runs", "metric"])
     clear = table[table["p"] < ALPHA].sort_values("Δ", key=abs, ascending=False)
     settings, changed = (t["runs"].nunique() for t in (table, clear))
-    tops = [f"{r['metric']} {r['Δ']:+.1f} ± {r['±']:.1f} with *{r['setting']}* ({r['head'].lower()})"
-            for r in clear.drop_duplicates("metric").to_dict("records")]  # fmt: skip
+    tops = {m: clear[clear["metric"] == m].drop_duplicates("sweep")[:2].to_dict("records") for m in METRICS}
+    said = [f"{m} with {listed([_top(r) for r in rows])}" for m, rows in tops.items() if rows]
+    still = every.groupby("head", sort=False)["p"].min().loc[lambda p: ~(p < ALPHA)].index.str.lower()
     told = clear[clear["published"].notna() & (clear["published"] != 0)]
-    said = [f"*{r['setting']}* in {r['metric']} ({both(r['Δ'], r['published'])})"
-            for r in told[told["Δ"] * told["published"] < 0].to_dict("records")]  # fmt: skip
-    came = f"Of {settings} settings {changed} clearly differ from the default of their ablation in some metric"
-    return quotation(
-        f"{came}, most of all {listed(tops)}." if tops else f"{came}.",
+    turned = [f"*{r['setting']}* in {r['metric']} ({both(r['Δ'], r['published'])})"
+              for r in told[told["Δ"] * told["published"] < 0].to_dict("records")]  # fmt: skip
+    more = f"Of {settings} settings {changed} clearly differ from the default of their ablation in some number"
+    return Box(
+        f"What changes most: {'; '.join(said)}." if said else "No setting clearly changes anything.",
+        f"{more}; nothing is clear in: {listed([*still])}." if len(still) else f"{more}.",
         f"{counted(len(clear), len(table))} (corrected, in each metric, for the settings of an ablation), ± is half a "
-        "95 % interval.",
-        beside(len(told), said),
+        f"95 % interval.{older(frame, scale, *table['sweep'])}",
+        beside(len(told), turned),
     )
 
 
-def judgements(frame: pd.DataFrame, scale: str = "mini") -> str:
-    """How many claims hold, how sure that is, and which do not; '' where none can be judged."""
+def _top(row: Mapping) -> str:
+    return f"the {row['head'].lower()} ({row['Δ']:+.1f} ± {row['±']:.1f}: *{row['setting']}*)"
+
+
+def judgements(frame: pd.DataFrame, scale: str = "mini") -> Box | None:
+    """How many claims hold, how sure that is, and which do not; None where none can be judged."""
     judged = claims.evaluate(frame, scale)
     settled = [o for j in judged for o in j.outcomes if o.effect]
     if not settled:
-        return ""
-    failed = [f"“{j.claim.text.rstrip('.')}”" for j in judged if j.verdict == "not supported"]
+        return None
+    failed = [_quoted(j.claim) for j in judged if j.verdict == "not supported"]
     more = f", and {len(failed) - 3} more below" if len(failed) > 3 else ""
-    return quotation(
+    names = [name for j in judged for name in j.claim.sweeps]
+    return Box(
         claims.headline(judged),
+        "",
         f"{seeds(o.effect.n for o in settled)} per method or setting; verdicts rest on the 95 % intervals of "
-        f"{len(settled)} comparisons; an interval that holds the margin set beforehand leaves its claim undecided.",
+        f"{len(settled)} comparisons; an interval that holds the margin set beforehand leaves its claim undecided."
+        f"{older(frame, scale, *names)}",
         f"Not supported on the scale model: {'; '.join(failed[:3])}{more}." if failed else "No claim is refuted here.",
     )
 
 
-orders = partial(_places, sweep="own-orders", places="orders")
-pretrainings = partial(_places, sweep="pretrainings", places="pre-trainings")
-#: The box of a page by the sweep that it is about.
-OPENINGS = {"own-orders": orders, "pretrainings": pretrainings, "references": references, why.SWEEP: reasons,
-            "claims": judgements, "ablations": ablations, identity.SWEEPS["I"]: identity.opening}  # fmt: skip
+#: The box of a page by the sweep that it is about; other sweeps have `opening`.
+OPENINGS: dict[str, Callable[..., Box | None]] = {
+    **{name: partial(of_table, order=order) for order, name in tables.MAIN.items()},
+    "own-orders": partial(_places, sweep="own-orders", places="orders"),
+    "pretrainings": partial(_places, sweep="pretrainings", places="pre-trainings"),
+    "references": references, why.SWEEP: reasons, "claims": judgements, "ablations": ablations,
+    identity.SWEEPS["I"]: identity.opening,
+}  # fmt: skip
+
+
+def box(frame: pd.DataFrame, sweep: str, scale: str = "mini") -> Box | None:
+    """The box of the page on a sweep, on "claims" or on all "ablations"; None without records."""
+    return OPENINGS.get(sweep, partial(opening, sweep=sweep))(frame, scale=scale)

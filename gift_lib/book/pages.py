@@ -1,9 +1,9 @@
 """What the book's pages share: a function's source as it stands, and what the records say."""
 
+import functools
 import inspect
 import re
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 
 from gift_lib import results
 from gift_lib.book import findings, tables
-from gift_lib.book.openings import CONTRASTS, OPENINGS, contrasts
+from gift_lib.book.openings import CONTRASTS, box, contrasts, question
+from gift_lib.files import expanded
 from gift_lib.intervals import Estimate
 from gift_lib.runs import batch, sweeps
 from gift_lib.runs import published as paper
@@ -28,9 +29,16 @@ def source(function: Callable) -> Code:
 def records(folder: str | Path | None = None) -> pd.DataFrame:
     """The records that stand, one row per run; of another world or other weights they count as missing.
 
-    They are this book's own, or those of a folder.
+    They are this book's own, or those of a folder. Read again only where a file has changed: a page asks often.
     """
-    return results.load_frame(batch.standing_records(*([folder] if folder else records_folders())))
+    folders = tuple(map(expanded, [folder] if folder else records_folders()))
+    files = sorted(path for f in folders for path in f.rglob("*.json"))
+    return _frame(folders, tuple((path, path.stat().st_mtime_ns, path.stat().st_size) for path in files)).copy()
+
+
+@functools.lru_cache(maxsize=2)
+def _frame(folders: tuple[Path, ...], _: tuple) -> pd.DataFrame:
+    return results.load_frame(batch.standing_records(*folders))
 
 
 def age(frame: pd.DataFrame | None = None) -> Markdown | None:
@@ -78,9 +86,10 @@ def per_task(sweep: str, metric: str, scale: str = "mini") -> Markdown:
     frame = records()
     found = tables.per_task(frame, sweeps.load(sweep, scale), metric)
     if not found.shape[1]:
-        return Markdown(tables.status(frame, sweep, scale))
-    shown = found.dropna(how="all").map(lambda v: "" if pd.isna(v) else f"{v:.1f}").rename_axis(f"{metric} (%)")
-    return Markdown(tables.markdown(shown))
+        return _missing(frame, sweep, scale)
+    shown = found.dropna(how="all").map(lambda v: "" if pd.isna(v) else f"{v:.1f}")
+    shown = shown.T if len(shown) < 5 else shown  # tasks are many: few rows are columns, which a phone shows
+    return Markdown(tables.markdown(shown.rename_axis(f"{metric} (%)")))
 
 
 def tiles(sweep: str, metric: str, scale: str = "mini") -> Figure | Markdown:
@@ -103,57 +112,49 @@ def per_task_difference(sweep: str, a: str, b: str, metric: str, scale: str = "m
     frame = records()
     found = tables.per_task_difference(frame, sweeps.load(sweep, scale), a, b, metric)
     if not len(found):
-        return Markdown(tables.status(frame, sweep, scale))
+        return _missing(frame, sweep, scale)
     shown = tables.pretty_difference(found).rename_axis(f"{metric} (%)")
     return Markdown(typeset(f"{tables.markdown(shown)}\n\n{findings.tasks(found, metric)}"))
 
 
 def ranking(order: str, scale: str = "mini") -> Markdown:
     """Where the order of methods differs from the paper's, in words."""
-    frame = records()
-    said = "\n\n".join(findings.ranking(frame, order, scale))
-    return Markdown(typeset(said) or tables.status(frame, tables.MAIN[order], scale))
+    said = "\n\n".join(findings.ranking(frame := records(), order, scale))
+    return Markdown(typeset(said)) if said else _missing(frame, tables.MAIN[order], scale)
 
 
 def finding(sweep: str, scale: str = "mini") -> Markdown:
     """What came out of a sweep, how sure, and what it contradicts: the box at the head of its page."""
-    return _box(OPENINGS.get(sweep, partial(findings.opening, sweep=sweep))(records(), scale=scale), sweep, scale)
+    said = box(frame := records(), sweep, scale)
+    return Markdown(typeset(str(said)) if said else f"> {_nothing(frame, sweep, scale)}")
 
 
-def finding_of_table(order: str, scale: str = "mini") -> Markdown:
-    """The same for Table 1 (Order I) or 2 (Order II)."""
-    return _box(findings.opening_of_table(records(), order, scale), tables.MAIN[order], scale)
+def result(sweep: str, scale: str = "mini") -> Markdown:
+    """The first sentence of a page's box, as the first item of its summary."""
+    said = box(frame := records(), sweep, scale)
+    return Markdown(f"- {typeset(said.lead.replace('.*.', '.*')) if said else _nothing(frame, sweep, scale)}")
 
 
-def _box(said: str, sweep: str, scale: str) -> Markdown:
-    if said:
-        return Markdown(typeset(said))
+def _nothing(frame: pd.DataFrame, sweep: str, scale: str) -> str:
     nothing = {"claims": "No claim can be judged yet.", "ablations": "No ablation has records yet."}
-    return Markdown(f"> {nothing.get(sweep) or tables.status(records(), sweep, scale)}")
-
-
-def meaning(sweep: str, scale: str = "mini") -> Markdown:
-    """What a sweep's settings change, in words."""
-    frame = records()
-    said = "\n\n".join(findings.differences(frame, sweep, scale))
-    return Markdown(typeset(said) or tables.status(frame, sweep, scale))
+    return nothing.get(sweep) or tables.status(frame, sweep, scale)
 
 
 def readings(sweep: str, scale: str = "mini") -> Markdown:
     """What a sweep's settings tell: of the texts of `book/data/readings.yml` those that the records bear out."""
     of = yaml.safe_load((book_folder() / "data" / "readings.yml").read_text(encoding="utf-8"))[sweep]
-    frame = records()
-    said = "\n".join(findings.readings(frame, sweep, of, scale))
-    return Markdown(typeset(said) or tables.status(frame, sweep, scale))
+    said = "\n".join(findings.readings(frame := records(), sweep, of, scale))
+    return Markdown(typeset(said)) if said else _missing(frame, sweep, scale)
 
 
-def pairs(sweep: str, *of: tuple[str, str], scale: str = "mini") -> Markdown:
-    """First less second setting of a sweep, a row per pair: points with the 95 % interval over shared seeds."""
-    frame = records()
-    table = tables.pairs(frame, sweeps.load(sweep, scale), of)
-    if not table.any(axis=None):
+def pairs(sweep: str, scale: str = "mini") -> Markdown:
+    """The pairs of settings that a page asks about, a row each: points with the 95 % interval over shared seeds."""
+    frame, loaded = records(), sweeps.load(sweep, scale)
+    if not (found := findings.compared(frame, loaded, question(sweep)["pairs"])):
         return _missing(frame, sweep, scale)
-    return Markdown(typeset(f"{tables.markdown(table)}\n\n{findings.within(frame, sweep, of, scale)}"))
+    texts = pd.Series({(f"{c.first} less {c.second}", c.metric): findings.signed(c.ours) for c in found})
+    table = texts.unstack(sort=False).fillna("").rename_axis("difference")
+    return Markdown(typeset(f"{tables.markdown(table)}\n\n{findings.within(found)}"))
 
 
 def matrix(sweep: str, variant: str, scale: str = "mini") -> Figure | Markdown:
@@ -203,11 +204,9 @@ def transfer_last(order: str, scale: str = "mini") -> Figure | Markdown:
     return plots.transfer_last(numbers, printed) if numbers else _missing(frame, tables.MAIN[order], scale)
 
 
+#: Transfer, Avg and Last of runs made on the page.
+scores = findings.scores
+
+
 def _missing(frame: pd.DataFrame, sweep: str, scale: str) -> Markdown:
     return Markdown(tables.status(frame, sweep, scale))
-
-
-def scores(runs: Mapping[str, Mapping]) -> pd.DataFrame:
-    """Transfer, Avg and Last of runs made on the page, the untouched model first; what is not defined is empty."""
-    found = findings.scores(runs)
-    return found.astype(object).where(found.notna(), "")

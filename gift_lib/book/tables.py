@@ -195,12 +195,9 @@ def main(frame: pd.DataFrame, order: str = "I", scale: str = "mini") -> pd.DataF
     the methods of the table, metric by metric. Methods of the reader's own follow below.
     """
     sweep = main_sweep(frame, order, scale)
-    found, methods = by_variant(frame, sweep), _methods(sweep)
-    printed = paper.main(order)
-    blocks = {m: _block(found, methods, m, printed[m]) for m in METRICS}
-    table = pd.concat(blocks, axis=1)
-    table.index = pd.Index([paper.title(m) for m in methods.values()], name="method")
-    return table
+    variant = {m: v for v, m in _methods(sweep).items()}
+    table = _blocks(frame, sweep, METRICS, variant[BASELINE], variant[OURS], ("Δ l2", "p vs GIFT"))
+    return table.set_axis(pd.Index([paper.title(m) for m in variant], name="method"))
 
 
 def main_sweep(frame: pd.DataFrame, order: str, scale: str = "mini") -> Sweep:
@@ -219,19 +216,24 @@ def _methods(sweep: Sweep) -> dict[str, str]:
     return {c.variant: c.experiment.method for c in sweep.cells}
 
 
-def _block(found: Mapping, methods: Mapping[str, str], metric: str, printed: pd.Series) -> pd.DataFrame:
-    """The columns of one metric of the main table."""
-    variant = {m: v for v, m in methods.items()}
-    against = [v for v in found if v != variant[OURS]]
-    tests = {v: compare(found, v, variant[OURS], metric) for v in against}
-    corrected = dict(zip(against, intervals.holm([t.p if t else None for t in tests.values()]), strict=True))
-    lines = []
-    for v, records_of in found.items():
-        own = estimate(values(records_of, metric))
-        delta = compare(found, v, variant[BASELINE], metric) if methods[v] != BASELINE else None
-        lines.append({"published": printed.get(methods[v], np.nan), **_columns(own), **_columns(delta, "Δ l2"),
-                      "p vs GIFT": _nan(corrected.get(v))})  # fmt: skip
-    return pd.DataFrame(lines).drop(columns="Δ l2 n")
+def _blocks(
+    frame: pd.DataFrame, sweep: Sweep, names: Iterable[str], minus: str, against: str, heads: tuple[str, str]
+) -> pd.DataFrame:
+    """A row per variant, the columns of each metric: published, ours, the difference to `minus`, p `against`."""
+    found, printed, (delta, p) = by_variant(frame, sweep), published_of(sweep), heads
+    blocks = {}
+    for m in names:
+        deltas, tests = (
+            {v: compare(found, v, other, m) for v in found if other and v != other} for other in (minus, against)
+        )
+        corrected = dict(zip(tests, intervals.holm([t.p if t else None for t in tests.values()]), strict=True))
+        lines = [
+            {"published": _nan(printed.get(v, {}).get(m)), **_columns(estimate(values(rs, m))),
+             **_columns(deltas.get(v), delta), p: _nan(corrected.get(v))}
+            for v, rs in found.items()
+        ]  # fmt: skip
+        blocks[m] = pd.DataFrame(lines, index=pd.Index(found, name="setting")).drop(columns=f"{delta} n")
+    return pd.concat(blocks, axis=1)
 
 
 def _columns(e: Estimate | None, name: str = "") -> dict[str, float]:
@@ -251,23 +253,8 @@ def ablation(frame: pd.DataFrame, name: str, scale: str = "mini", names: Iterabl
     over the other variants. The default's own Δ is empty.
     """
     sweep = sweeps.load(name, scale)
-    found, default = by_variant(frame, sweep), default_variant(sweep)
-    blocks = {m: _ablation_block(found, default, m, published_of(sweep)) for m in names}
-    table = pd.concat(blocks, axis=1)
-    table.index = pd.Index(sweep.variants, name="setting")
-    return table
-
-
-def _ablation_block(found: Mapping, default: str, metric: str, printed: Mapping) -> pd.DataFrame:
-    others = [v for v in found if v != default]
-    tests = {v: compare(found, v, default, metric) if default else None for v in others}
-    corrected = dict(zip(others, intervals.holm([t.p if t else None for t in tests.values()]), strict=True))
-    lines = [
-        {"published": _nan(printed.get(v, {}).get(metric)), **_columns(estimate(values(rs, metric))),
-         **_columns(tests.get(v), "Δ"), "p": _nan(corrected.get(v))}
-        for v, rs in found.items()
-    ]  # fmt: skip
-    return pd.DataFrame(lines).drop(columns="Δ n")
+    default = default_variant(sweep)
+    return _blocks(frame, sweep, names, default, default, ("Δ", "p"))
 
 
 def default_variant(sweep: Sweep) -> str:
@@ -431,16 +418,6 @@ def pairs_of(means: pd.Series, halves: pd.Series, sign: bool = False) -> list[st
     """Means with their half-widths as text, empty where there is no mean."""
     texts = ["" if np.isnan(m) else f"{m:+.1f}" if sign else f"{m:.1f}" for m in means]
     return [t if not t or np.isnan(h) else f"{t} ± {h:.1f}" for t, h in zip(texts, halves, strict=True)]
-
-
-def pairs(frame: pd.DataFrame, sweep: Sweep, of: Sequence[tuple[str, str]]) -> pd.DataFrame:
-    """First less second variant as text, a row per pair and a column per metric; empty where records are missing."""
-    found = by_variant(frame, sweep)
-    shown = pd.DataFrame(index=pd.Index([f"{a}, less {b}" for a, b in of], name="difference"))
-    for m in METRICS:
-        block = pd.DataFrame([_columns(compare(found, a, b, m), "Δ") for a, b in of])
-        shown[m] = pairs_of(block["Δ"], block["Δ ±"], sign=True)
-    return shown
 
 
 def pretty_difference(table: pd.DataFrame) -> pd.DataFrame:

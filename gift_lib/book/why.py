@@ -5,9 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
-from gift_lib import intervals
 from gift_lib.book import findings, tables
-from gift_lib.book.findings import ALPHA, Pair
+from gift_lib.book.findings import Contrast
 from gift_lib.intervals import Estimate
 from gift_lib.runs import published as paper
 from gift_lib.runs import sweeps
@@ -19,7 +18,7 @@ METRICS = (*paper.METRICS, "Learned", "Forgetting")
 #: What becomes of a reversed pair when one of its methods is changed.
 FATES = ("as published", "undecided", "still reversed")
 #: Reversed pairs, and for each by change its fate and the difference under it.
-Fates = list[tuple[Pair, dict[str, tuple[str, Estimate]]]]
+Fates = list[tuple[Contrast, dict[str, tuple[str, Estimate]]]]
 
 
 def changes(sweep: Sweep) -> dict[str, str]:
@@ -37,60 +36,37 @@ def parts(frame: pd.DataFrame, scale: str = "mini") -> pd.DataFrame:
     return pd.DataFrame(found).T.map(lambda e: str(e or "")).rename_axis("method")
 
 
-def effects(frame: pd.DataFrame, scale: str = "mini") -> pd.DataFrame:
-    """What each change does to its row: per metric the paired difference Δ over shared seeds, ± and n, and its p.
-
-    p is of a paired t test, corrected by Holm over the changes, metric by metric. Empty without records.
-    """
+def effects(frame: pd.DataFrame, scale: str = "mini") -> list[Contrast]:
+    """What each change does to its row, metric by metric; p is corrected by Holm over the changes."""
     sweep = sweeps.load(SWEEP, scale)
-    found, changed = tables.by_variant(frame, sweep), changes(sweep)
-    blocks = {}
-    for m in METRICS:
-        deltas = {v: tables.compare(found, v, row, m) for v, row in changed.items()}
-        corrected = intervals.holm([e.p if e else None for e in deltas.values()])
-        lines = [_line(e, p) for e, p in zip(deltas.values(), corrected, strict=True)]
-        blocks[m] = pd.DataFrame(lines, index=list(deltas), columns=["Δ", "±", "n", "p"], dtype=float)
-    return pd.concat(blocks, axis=1).rename_axis("change")
+    return findings.compared(frame, sweep, {v: (v, row) for v, row in changes(sweep).items()}, METRICS)
 
 
-def _line(e: Estimate | None, p: float | None) -> tuple[float | None, ...]:
-    return (e.mean, e.half_width, e.n, p) if e else (None, None, 0, None)
-
-
-def shown(table: pd.DataFrame) -> pd.DataFrame:
+def shown(found: Sequence[Contrast]) -> pd.DataFrame:
     """`effects` as text: Δ ± per metric, a star where p is below 0.05, then the seeds."""
-    text = {}
-    for m in METRICS:
-        stars = ["*" if p < ALPHA else "" for p in table[m]["p"]]
-        pairs = tables.pairs_of(table[m]["Δ"], table[m]["±"], sign=True)
-        text[f"Δ {m}"] = [f"{delta}{star}" for delta, star in zip(pairs, stars, strict=True)]
-    text["n"] = [f"{int(n)}" for n in table[METRICS[0]]["n"]]
-    return pd.DataFrame(text, index=table.index)
+    rows: dict[str, dict[str, str]] = {}
+    for c in found:
+        rows.setdefault(c.name, {})[f"Δ {c.metric}"] = f"{findings.signed(c.ours)}{'*' if c.sign else ''}"
+    return pd.DataFrame(rows).T.fillna("").assign(n=[str(_of(found, v)[0].ours.n) for v in rows]).rename_axis("change")
 
 
-def sentences(frame: pd.DataFrame, scale: str = "mini") -> list[str]:
-    """What each change does, in words, a list item per change; empty without records."""
-    table = effects(frame, scale)
-    have = table.index[table[METRICS[0]]["n"] > 0]
-    return [f"- **{v}.** {_sentence({m: table[m].loc[v] for m in METRICS})}" for v in have]
+def _of(found: Sequence[Contrast], change: str) -> list[Contrast]:
+    return [c for c in found if c.name == change]
 
 
-def _sentence(rows: Mapping[str, pd.Series]) -> str:
-    said = {"raises": [], "lowers": [], "": []}
-    for m, row in rows.items():
-        clear = row["p"] < ALPHA
-        said[("raises" if row["Δ"] > 0 else "lowers") if clear else ""].append(_with(m, row["Δ"], row["±"]))
-    clauses = [f"{verb} {', '.join(found)}" for verb, found in said.items() if verb and found]
+def sentences(found: Sequence[Contrast]) -> list[str]:
+    """`effects` in words, a list item per change."""
+    return [f"- **{v}.** {_sentence(_of(found, v))}" for v in dict.fromkeys(c.name for c in found)]
+
+
+def _sentence(found: Sequence[Contrast]) -> str:
+    said = {s: [f"{c.metric} ({findings.signed(c.ours)})" for c in found if c.sign == s] for s in (1, -1, 0)}
+    clauses = [f"{verb} {', '.join(said[s])}" for verb, s in (("raises", 1), ("lowers", -1)) if said[s]]
     text = f"It {' and '.join(clauses)}. " if clauses else ""
-    return text + (f"No clear effect, all changes tested at once: {', '.join(said[''])}." if said[""] else "")
+    return text + (f"No clear effect, all changes tested at once: {', '.join(said[0])}." if said[0] else "")
 
 
-def _with(name: str, mean: float, half: float | None) -> str:
-    known = half is not None and half == half
-    return f"{name} ({mean:+.1f}{f' ± {half:.1f}' if known else ''})"
-
-
-def reversed_pairs(frame: pd.DataFrame, scale: str = "mini") -> list[Pair]:
+def reversed_pairs(frame: pd.DataFrame, scale: str = "mini") -> list[Contrast]:
     """The pairs of Table 1 that stand in the reverse of the published order, metric by metric."""
     return [p for m in paper.METRICS for p in findings.pairs(frame, "I", m, scale) if p.verdict == "reversed"]
 
@@ -106,7 +82,7 @@ def fates(frame: pd.DataFrame, scale: str = "mini") -> Fates:
     return [(p, dict(_under(p, changes(sweep), found))) for p in reversed_pairs(frame, scale)]
 
 
-def _under(pair: Pair, changed: Mapping[str, str], found: Mapping) -> Iterator[tuple[str, tuple[str, Estimate]]]:
+def _under(pair: Contrast, changed: Mapping[str, str], found: Mapping) -> Iterator[tuple[str, tuple[str, Estimate]]]:
     for v, row in changed.items():
         if row in (pair.first, pair.second):
             a, b = (v if row == name else name for name in (pair.first, pair.second))
@@ -116,15 +92,19 @@ def _under(pair: Pair, changed: Mapping[str, str], found: Mapping) -> Iterator[t
 
 
 def summed(found: Fates) -> str:
-    """The best fate of each reversed pair, counted, and which changes turn most."""
+    """The best fate of each reversed pair, counted."""
     best = Counter(min((FATES.index(f) for f, _ in under.values()), default=3) for _, under in found)
+    text = f"Of {len(found)} pairs that stand reversed here {best[0]} stand as published under some change, {best[1]} "
+    text += f"more become undecided and {best[2]} stay reversed under every one"
+    return text + (f"; for {best[3]} none was tried." if best[3] else ".")
+
+
+def turning(found: Fates) -> str:
+    """Which changes set most pairs right; '' where none does."""
     touched = Counter(c for _, under in found for c in under)
     turned = Counter(c for _, under in found for c, (f, _) in under.items() if f == FATES[0]).most_common(2)
     most = findings.listed([f"*{c}* ({n} of its {touched[c]} pairs)" for c, n in turned])
-    text = f"One thing was changed at a time. Of {len(found)} pairs that stand reversed here {best[0]} stand as "
-    text += f"published under some change, {best[1]} more become undecided and {best[2]} stay reversed under every one"
-    text += f"; for {best[3]} none was tried." if best[3] else "."
-    return text + (f" Most pairs are set right by {most}." if turned else "")
+    return f"One thing was changed at a time; most pairs are set right by {most}." if turned else ""
 
 
 def items(found: Fates) -> str:
@@ -132,10 +112,10 @@ def items(found: Fates) -> str:
     return "\n".join(_item(p, under) for p, under in found)
 
 
-def _item(p: Pair, under: Mapping[str, tuple[str, Estimate]]) -> str:
+def _item(p: Contrast, under: Mapping[str, tuple[str, Estimate]]) -> str:
     text = f"- **{p.metric}**: {p.second} above {p.first} by {-p.ours.mean:.1f} (published {p.published:.1f} below)."
     for fate in FATES:
-        changed = [_with(f"*{v}*", -e.mean, e.half_width) for v, (f, e) in under.items() if f == fate]
+        changed = [f"*{v}* ({findings.signed(e, -1)})" for v, (f, e) in under.items() if f == fate]
         text += f" {fate.capitalize()} with {', '.join(changed)}." if changed else ""
     return text
 

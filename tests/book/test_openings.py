@@ -1,45 +1,55 @@
 """The boxes of pages on more than one setting, on records made by hand."""
 
 import re
+from dataclasses import replace
 
 import pytest
+import yaml
 from fixtures_records import frame, sweep_records
 
-from gift_lib.book import openings, pages
+from gift_lib.book import findings, openings, pages
 from gift_lib.intervals import Estimate
+from gift_lib.runs import sweeps
+from gift_lib.runs.repository import ROOT
 
 
 def contrast(mean, p=0.001, published=None, name="ZSCL", where="I", metric="Last"):
     return openings.Contrast(name, where, metric, Estimate(mean, 0.1, 5), published, p)
 
 
-def parts(box: str) -> list[str]:
-    return box.split("\n>\n")[:3]
+def parts(box: openings.Box) -> list[str]:
+    return str(box).split("\n>\n")[:3]
+
+
+def opened(sweep: str, level, **options) -> str:
+    return str(openings.opening(frame(sweep_records(sweep, level, **options)), sweep))
 
 
 @pytest.mark.parametrize("sweep", openings.OPENINGS)
 def test_without_records_a_box_names_what_is_missing(sweep, monkeypatch):
     empty = frame([])
-    assert openings.OPENINGS[sweep](empty) == ""
+    assert openings.box(empty, sweep) is None
     monkeypatch.setattr(pages, "records", lambda folder=None: empty)
-    said = pages.finding(sweep).data
+    said, first = pages.finding(sweep).data, pages.result(sweep).data
+    assert first == f"- {said[2:]}"
     whole = {"claims": "> No claim can be judged yet.", "ablations": "> No ablation has records yet."}
     assert said == whole[sweep] if sweep in whole else f"make sweep NAME={sweep}" in said
 
 
-@pytest.mark.parametrize(("mean", "p", "published", "sign", "against"), [
-    (2.0, 0.01, -1.0, 1, True), (-2.0, 0.01, -1.0, -1, False), (2.0, 0.2, -1.0, 0, False), (2.0, None, -1.0, 0, False),
-    (2.0, 0.01, None, 1, False), (2.0, 0.01, 0.0, 1, False),
+@pytest.mark.parametrize(("mean", "p", "published", "sign", "verdict"), [
+    (2.0, 0.01, -1.0, 1, "reversed"), (-2.0, 0.01, -1.0, -1, "as published"), (2.0, 0.2, -1.0, 0, "undecided"),
+    (2.0, None, -1.0, 0, "undecided"), (2.0, 0.01, None, 1, "undecided"), (2.0, 0.01, 0.0, 1, "undecided"),
 ])  # fmt: skip
-def test_a_contrast_is_clear_or_not_and_may_contradict(mean, p, published, sign, against):
+def test_a_contrast_is_clear_or_not_and_may_contradict(mean, p, published, sign, verdict):
     c = contrast(mean, p, published)
-    assert (c.sign, c.against) == (sign, against)
+    assert (c.sign, c.verdict) == (sign, verdict)
 
 
 def test_differences_that_agree_are_named_with_their_range():
     found = [contrast(2.0, where="I", published=1.0), contrast(3.5, where="II")]
     came, sure, against = parts(openings.agreement(found, "orders"))
-    assert came.endswith("In all 2 orders GIFT stands clearly above ZSCL in Last (+2.0 to +3.5).")
+    assert "In all 2 orders GIFT stands clearly above ZSCL in Last. From the smallest to the largest" in came
+    assert "\n> - GIFT minus ZSCL: Last +2.0 to +3.5" in came, "a line per method"
     assert "5 seeds per difference; 2 of 2 differences are clear" in sure and "None of them changes sign" in sure
     assert "The paper has numbers for 1 of the clear differences: it has the same sign." in against
 
@@ -48,7 +58,7 @@ def test_a_difference_that_turns_is_named_and_one_that_is_clear_in_places_only()
     found = [contrast(2.0, where="I"), contrast(-1.5, where="II", published=1.0)]
     found += [contrast(1.0, where="I", metric="Avg"), contrast(1.0, 0.5, where="II", metric="Avg")]
     came, sure, against = parts(openings.agreement(found, "orders"))
-    assert "GIFT stands clearly now above, now below ZSCL in Last (-1.5 to +2.0)." in came
+    assert "GIFT stands clearly now above, now below ZSCL in Last." in came and "Last -1.5 to +2.0" in came
     assert "Clear in some orders only, or in none: ZSCL in Avg." in came
     assert "One of them changes sign" in sure
     assert "numbers for 1 of the clear differences: 1 has the other sign, GIFT minus ZSCL in Last (-1.5 here" in against
@@ -56,24 +66,25 @@ def test_a_difference_that_turns_is_named_and_one_that_is_clear_in_places_only()
 
 def test_nothing_clear_is_said_as_such():
     came, _, against = parts(openings.agreement([contrast(0.1, 0.9, 1.0)], "orders"))
-    assert came.endswith("No difference is clear everywhere.") and "no number" in against
+    assert "No difference is clear everywhere." in came and "no number" in against
 
 
 def test_orders_compare_within_each_and_skip_what_has_no_records():
     level = {"GIFT": 70.0, "Continual Finetune": 60.0}
     shuffled = {"shuffle 1, GIFT": 70.0, "shuffle 1, Continual Finetune": 60.0}
-    came, sure, _ = parts(openings.orders(frame(sweep_records("table1", level.get))))
-    assert "In one of the orders GIFT stands clearly above Continual Finetune in Transfer (+10.0 to +10.0)" in came
+    came, sure, _ = parts(openings.box(frame(sweep_records("table1", level.get)), "own-orders"))
+    assert "In one of the orders GIFT stands clearly above Continual Finetune in all three numbers." in came
+    assert "Transfer +10.0 to +10.0" in came
     both = frame([*sweep_records("table1", level.get), *sweep_records("own-orders", shuffled.get)])
-    came, sure, _ = parts(openings.orders(both))
+    came, sure, _ = parts(openings.box(both, "own-orders"))
     assert "In all 2 orders" in came and "3 to 10 seeds" in sure and "6 of 6 differences are clear" in sure
 
 
 def test_pretrainings_compare_within_each():
     ours = sweep_records("table1", {"GIFT": 70.0, "ZSCL": 60.0}.get)
     other = sweep_records("pretrainings", {"GIFT (1)": 60.0, "ZSCL (1)": 70.0}.get)
-    came, sure, against = parts(openings.pretrainings(frame([*ours, *other])))
-    assert "GIFT stands clearly now above, now below ZSCL in Transfer" in came
+    came, sure, against = parts(openings.box(frame([*ours, *other]), "pretrainings"))
+    assert "GIFT stands clearly now above, now below ZSCL in all three numbers" in came
     assert "Some of them change sign" in sure
     assert "all have the same sign" in against, "the published difference is beside the tables' own pre-training"
 
@@ -106,7 +117,8 @@ def test_judgements_count_claims_and_quote_the_refuted_ones():
 def test_ablations_name_their_largest_effects_and_the_signs_that_turn():
     level = {"beta=0.0": 60.0, "beta=0.25": 60.0, "beta=0.5": 65.0, "beta=1.0": 50.0}
     came, sure, beside = parts(openings.ablations(frame(sweep_records("ablation-ita", level.get))))
-    assert "Of 3 settings 2 clearly differ" in came and came.count("with *beta=1.0* (") == 3
+    assert came.count("with the scale of image-text alignment (-1") == 3 and came.count(": *beta=1.0*)") == 3
+    assert "Of 3 settings 2 clearly differ" in came and "nothing is clear" not in came
     assert "6 of 9 differences are clear" in sure
     assert "numbers for 6 of the clear differences: 3 have the other sign, *beta=0.5* in" in beside
 
@@ -118,7 +130,7 @@ def test_ablations_name_their_largest_effects_and_the_signs_that_turn():
 def test_runs_that_two_ablations_compare_count_once(a: str, b: str):
     each = [openings.ablations(frame(sweep_records(s, lambda v: 60.0))) for s in (a, b)]
     both = openings.ablations(frame([*sweep_records(a, lambda v: 60.0), *sweep_records(b, lambda v: 60.0)]))
-    counts = [int(re.search(r"Of (\d+) settings", said)[1]) for said in (*each, both)]
+    counts = [int(re.search(r"Of (\d+) settings", str(said))[1]) for said in (*each, both)]
     assert counts[2] == sum(counts[:2]) - 1
 
 
@@ -126,3 +138,146 @@ def test_a_reference_that_draws_nothing_stands_beside_every_seed():
     both = frame(sweep_records("table1", {"GIFT": 60.0, "Zero-shot": 50.0}.get))
     came, _, beside = parts(openings.references(both))
     assert "*Zero-shot* (Transfer -" in came and "Last -" in came and "The paper has numbers" in beside
+
+
+def test_a_box_says_what_came_out_how_sure_and_what_it_contradicts():
+    level = {"beta=0.0": 60.0, "beta=0.25": 60.0, "beta=0.5": 65.0, "beta=1.0": 50.0}
+    said = opened("ablation-ita", level.get).split("\n>\n")
+    assert [line.split("**")[1] for line in said[:3]] == ["What came out.", "How sure.", "Beside the paper."]
+    assert said[3] == f"> {findings.LEGEND}"
+    first, others = said[0].split(" Undecided: ")
+    assert "compared with *beta=0.25*, the default: clearly better with *beta=0.5* (Transfer +" in first
+    assert "; clearly worse with *beta=1.0* (Transfer -1" in first and "beta=0.0" not in first
+    assert others == "*beta=0.0* in all three numbers, by intervals that span +0.0 to +0.0."
+    assert "5 seeds per difference; 6 of 9 differences are clear (corrected, in each metric, for the number" in said[1]
+    # published: beta 0.5 and 1.0 both cost Transfer, Avg and Last
+    assert said[2].count("*beta=0.5*") == 3 and "*beta=1.0*" not in said[2]
+    assert "numbers for 6 of the clear differences: 3 have the other sign, *beta=0.5*" in said[2]
+    assert "The slides' [claims](claims.ipynb) on it: 1 supported, 1 not supported, 1 undecided." in said[2]
+
+
+def test_a_setting_that_is_better_here_and_worse_there_is_said_to_be_both():
+    found = [contrast(d, name="a", where="", metric=m) for m, d in (("Transfer", 1.0), ("Last", -2.0))]
+    assert openings._directions(found) == (
+        "better in one number, worse in another with *a* (Transfer +1.0 ± 0.1 and Last -2.0 ± 0.1)"
+    )
+
+
+def test_a_box_without_a_clear_difference_claims_nothing():
+    said = opened("ablation-ita", lambda v: 60.0)
+    assert "the default: nothing is clear. Undecided: *beta=0.0*, *beta=0.5* and *beta=1.0* in all three" in said
+    assert "0 of 9 differences are" in said and "no number" in said
+
+
+def test_a_box_of_one_setting_corrects_nothing_and_an_own_ablation_has_no_paper():
+    said = opened("own-awc-normalisation", {"F / mean(F)": 60.0, "F": 50.0}.get)
+    assert "3 of 3 differences are clear, ±" in said and "The paper has no such experiment." in said
+    assert "*F* weighs each parameter by its squared gradient" in said, "names are explained where they are first met"
+
+
+@pytest.mark.parametrize(("sweep", "level", "first"), [
+    ("ablation-steps", {"w/ AWC, 20 steps": 60.0, "w/ AWC, 10 steps": 55.0, "w/o AWC, 20 steps": 40.0},
+     "compared with twice as many: clearly worse with *10 steps with AWC* (Transfer -"),
+    ("ablation-guidance", {"1K, medium": 60.0, "1K, small": 65.0, "3K, small": 50.0, "3K, medium": 50.0},
+     "compared with medium on as many images: clearly better with *small at 1K* (Transfer +"),
+])  # fmt: skip
+def test_a_box_answers_the_question_of_its_page_and_not_another(sweep, level, first):
+    """What differs in two things from the default has the setting beside it to be compared with."""
+    said = opened(sweep, level.get)
+    assert first in said.split("\n")[0] and "w/o AWC" not in said
+    assert "no records yet" not in said
+
+
+def test_every_question_is_of_settings_that_there_are():
+    texts = yaml.safe_load((ROOT / "book" / "data" / "questions.yml").read_text(encoding="utf-8"))
+    for name, asked in texts.items():
+        variants = sweeps.load(name).variants
+        assert all(len(pair) == 2 and set(pair) <= set(variants) for pair in asked.get("pairs", {}).values())
+        assert ("pairs" in asked) == ("against" in asked) and asked.get("words", ".").endswith(".")
+
+
+@pytest.mark.parametrize(("sweep", "level"), [
+    ("ablation-consolidation", {"AWC": 60.0, "none": 50.0}), ("ablation-images", {"256": 60.0, "32": 50.0}),
+    ("ablation-source", {"both": 60.0, "concepts only": 50.0}),
+])  # fmt: skip
+def test_an_experiment_of_the_paper_without_numbers_of_its_table_is_not_called_ours(sweep, level):
+    said = opened(sweep, level.get)
+    assert "Beside the paper.** The paper has no number for" in said or "numbers for" in said
+    assert "no such experiment" not in said
+
+
+LOSS = {"Contrastive": 60.0, "Image-only": 50.0, "Feat. Dist.": 55.0}
+
+
+@pytest.mark.parametrize("sweep", ["ablation-loss", "ablations", "claims"])
+def test_a_box_says_that_runs_are_of_an_earlier_version_and_where_it_matters(sweep):
+    new = sweep_records("ablation-loss", {**LOSS, "Text-only": 50.0}.get)
+    old = [{**r, "identity": {**r["identity"], "numerics": 1}} for r in new]
+    assert "earlier version" not in str(openings.box(frame(new), sweep))
+    said = str(openings.box(frame(old), sweep))
+    assert "of an earlier version of this code" in said
+    assert "it reaches further in *Image-only* and *Text-only* (†)." in said
+
+
+@pytest.mark.parametrize("sweep", ["pretrainings", "own-orders", "references", "own-why"])
+def test_the_age_of_a_box_is_that_of_the_rows_it_compares(sweep):
+    level = {"GIFT": 60.0, "ZSCL": 55.0, "LwF-VR": 70.0, "Continual Finetune": 50.0, "Zero-shot": 50.0}
+    made = [*sweep_records("table1", level.get), *sweep_records("own-why", {"ZSCL, no l2": 70.0}.get)]
+    old = [{**r, "identity": {**r["identity"], "numerics": 1}} for r in made]
+    said = str(openings.box(frame(old), sweep))
+    assert "of an earlier version of this code" in said and ("reaches further" in said) == (sweep == "own-why")
+
+
+@pytest.mark.parametrize("sweep", ["ablation-ita", "own-world"])
+def test_a_sweep_without_records_or_default_has_no_box(sweep):
+    assert openings.opening(frame([]), sweep) is None
+
+
+def test_the_box_of_a_table_names_the_leader_and_counts_the_pairs():
+    def level(variant):
+        return {"GIFT": 70.0, "Zero-shot": 80.0, "Continual Finetune": 65.0}.get(variant, 50.0)
+
+    said = str(openings.box(frame(sweep_records("table1", level)), "table1"))
+    assert re.search(r"in Transfer ahead of Continual Finetune by [45]\.\d \(clear\); in Avg ahead of", said)
+    assert "5 to 10 seeds per method" in said and "Continual Finetune above" in said
+    leads = (
+        "There GIFT leads the trained methods in Transfer, Avg and Last; here it does so clearly in Transfer, Avg and"
+    )
+    assert leads in said and "Of 108 comparisons" in said
+    assert "asks for less" not in said, "nothing is supported that is not clear"
+
+
+def test_a_table_says_whom_gift_is_behind_and_whether_that_is_clear():
+    def said(level):
+        return str(openings.box(frame(sweep_records("table1", level.get)), "table1"))
+
+    assert re.search(r"in Last behind LwF by (9|10)\.\d \(clear\)", said({"GIFT": 60.0, "ZSCL": 60.0, "LwF": 70.0}))
+    alike = said({"GIFT": 60.0, "ZSCL": 60.0})
+    assert len(re.findall(r"(ahead of|behind) ZSCL by 0\.[1-9] \(not clear\)|level with ZSCL", alike)) == 3
+    assert "by 0.0" not in alike and "here it does so clearly in none of the three" in alike
+    assert said({"GIFT": 60.0}) == "None", "nothing to compare it with"
+
+
+def test_a_claim_may_hold_where_a_difference_behind_it_is_not_clear_among_all_pairs():
+    made = frame(sweep_records("table1", {"GIFT": 60.0, "ZSCL": 50.0, "l2 baseline": 40.0}.get))
+    pair = openings.pairs(made, "I", "Transfer")[0]
+    held = {"ZSCL is above the l2 baseline in", "GIFT is above the l2 baseline in"}
+    every = [c for m in openings.METRICS for c in openings.pairs(made, "I", m)]
+    assert pair.sign and openings._milder(made, sweeps.load("table1"), every, "mini") == ""
+    unclear = [replace(c, p=0.2) for c in every]
+    said = openings._milder(made, sweeps.load("table1"), unclear, "mini")
+    assert "A [claim](claims.ipynb) asks for less" in said and all(f"“{text}" in said for text in held)
+    assert said.endswith("are supported.") and said.count("“") == len(held)
+
+
+def test_a_name_that_ends_in_a_full_stop_ends_its_sentence():
+    assert "Worse: *Feat. Dist.*\n" in str(openings.Box("Worse: *Feat. Dist.*.", "", "", ""))
+    assert "*a photo of a {c}.* Then" in str(openings.Box("", "By *a photo of a {c}.*. Then", "", ""))
+
+
+def test_a_page_with_a_box_says_its_finding_again_in_its_summary(monkeypatch):
+    kept = frame(sweep_records("ablation-loss", LOSS.get))
+    monkeypatch.setattr(pages, "records", lambda folder=None: kept)
+    said = pages.result("ablation-loss").data
+    assert said.startswith("- Distillation loss, compared with *Contrastive*, the default: clearly worse with *Feat")
+    assert said[2:] in pages.finding("ablation-loss").data and "Undecided" not in said

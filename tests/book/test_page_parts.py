@@ -12,20 +12,21 @@ from gift_lib.generation import pipeline
 from gift_lib.runs import batch
 
 PARTS = {
-    "table": ("I",), "per_task": ("table1", "Last"), "ranking": ("I",), "meaning": ("ablation-loss",),
+    "table": ("I",), "per_task": ("table1", "Last"), "ranking": ("I",),
     "matrix": ("table1", "GIFT"), "points": ("ablation-loss",), "transfer_last": ("I",), "evidence": ("table1",),
     "curve": ("ablation-images", "images_per_task", "images"),
     "per_task_difference": ("ablation-images", "64", "32", "Forgetting"),
-    "readings": ("ablation-loss",), "pairs": ("ablation-images", ("64", "32")), "tiles": ("table1", "Avg"),
+    "readings": ("ablation-loss",), "pairs": ("ablation-steps",), "tiles": ("table1", "Avg"),
 }  # fmt: skip
 FIGURES = ("matrix", "points", "transfer_last", "curve", "tiles")
 
 
 @pytest.fixture
 def some(monkeypatch):
-    """Records of two methods and of parts of two ablations."""
+    """Records of two methods and of parts of three ablations; GIFT's own are those of 20 steps with AWC, too."""
     levels = {"table1": {"GIFT": 60.0, "ZSCL": 55.0}, "ablation-loss": {"Contrastive": 50.0, "Image-only": 45.0},
-              "ablation-images": {"32": 40.0, "64": 45.0}}  # fmt: skip
+              "ablation-images": {"32": 40.0, "64": 45.0},
+              "ablation-steps": {"w/ AWC, 10 steps": 55.0}}  # fmt: skip
     kept = frame([r for name, level in levels.items() for r in sweep_records(name, level.get)])
     monkeypatch.setattr(pages, "records", lambda folder=None: kept)
 
@@ -100,4 +101,28 @@ def test_records_whose_weights_are_not_here_stay(monkeypatch, tmp_path):
 
 
 def test_pairs_are_differences_with_intervals(some):
-    assert "| 64, less 32 | +5.0\u00a0±\u00a0" in pages.pairs("ablation-images", ("64", "32")).data
+    said = pages.pairs("ablation-steps").data
+    assert "| w/ AWC, 10 steps less w/ AWC, 20 steps | \u22125.0\u00a0±\u00a0" in said and "w/o AWC" not in said
+
+
+def test_few_settings_stand_beside_each_other_with_tasks_below(some):
+    assert pages.per_task("ablation-images", "Last").data.startswith("| Last (%) | 32 | 64 |")
+    assert pages.per_task("table1", "Last").data.startswith("| Last (%) | ZSCL | GIFT |")
+
+
+def test_records_are_read_again_only_where_a_file_changed(monkeypatch, tmp_path):
+    made = sweep_records("ablation-loss", {"Contrastive": 50.0}.get)
+    at = [results.Address(e := from_dict(r["config"]), batch.identity(e)) for r in made]
+    now = [address.record(r["result"], r["run"]) for address, r in zip(at, made, strict=True)]
+    monkeypatch.setattr(pages, "records_folders", lambda: [tmp_path])
+    read, count = results.read, []
+    monkeypatch.setattr(results, "read", lambda path: count.append(path) or read(path))
+    for r in now[:2]:
+        results.write(r, tmp_path)
+    first = pages.records()
+    first["method"] = "spoiled by a page"
+    assert len(first) == 2 and set(pages.records()["method"]) == {"gift"} and len(count) == 2
+    results.write(now[2], tmp_path)
+    assert len(pages.records()) == 3 and len(count) == 5
+    next(tmp_path.rglob(f"*{now[0]['key'][:4]}*.json")).unlink()
+    assert len(pages.records()) == 2

@@ -41,18 +41,18 @@ def test_every_change_is_of_a_row_of_table_1_that_stands_beside_it():
 
 
 def test_effects_are_differences_to_the_row(some):
-    table = why.effects(some)
-    row = table.loc["ZSCL, no l2"]
-    assert row["Last", "Δ"] == pytest.approx(10.0, abs=0.2) and row["Last", "n"] == 3
-    assert pd.isna(table.loc["GIFT, no AWC"]["Last", "Δ"]) and table.loc["GIFT, no AWC"]["Last", "n"] == 0
-    text = why.shown(table)
-    assert text.loc["ZSCL, no l2", "Δ Last"].startswith("+10") and text.loc["GIFT, no AWC", "Δ Last"] == ""
+    found = why.effects(some)
+    (row,) = [c for c in found if (c.name, c.metric) == ("ZSCL, no l2", "Last")]
+    assert row.ours.mean == pytest.approx(10.0, abs=0.2) and row.ours.n == 3 and row.second == "ZSCL"
+    assert {c.metric for c in found} == set(why.METRICS) and "GIFT, no AWC" not in {c.name for c in found}
+    text = why.shown(found)
+    assert text.loc["ZSCL, no l2", "Δ Last"].startswith("+10") and text.loc["ZSCL, no l2", "n"] == "3"
 
 
 def test_sentences_name_what_is_clear():
     records = sweep_records(why.SWEEP, {"ZSCL": 60.0}.get, noise=0.3)
     records += sweep_records(why.SWEEP, {"ZSCL, no l2": 70.0, "ZSCL, no ensemble": 60.0}.get, noise=0.5)
-    clear, unclear = why.sentences(frame(records))
+    clear, unclear = why.sentences(why.effects(frame(records)))
     assert clear.startswith("- **ZSCL, no l2.** It raises Transfer (+10.") and "Last (+10." in clear
     assert unclear.startswith("- **ZSCL, no ensemble.** No clear effect, all changes tested at once: Transfer (")
 
@@ -66,9 +66,9 @@ def test_a_reversed_pair_and_its_fates(some):
         "ZSCL, no ensemble": "still reversed",
         "LwF-VR, a fifth of the vocabulary": "still reversed",
     }
-    _, count, most, _ = why.summed(why.fates(some)).split(".")
-    assert count.startswith(" Of 3 pairs that stand reversed here 3 stand as published under some change, 0 more")
-    assert most == " Most pairs are set right by *ZSCL, no l2* (3 of its 3 pairs)"
+    count, most = why.summed(why.fates(some)), why.turning(why.fates(some))
+    assert count.startswith("Of 3 pairs that stand reversed here 3 stand as published under some change, 0 more")
+    assert most.endswith("most pairs are set right by *ZSCL, no l2* (3 of its 3 pairs).")
     line = why.items(why.fates(some)).splitlines()[-1]
     assert "LwF-VR above ZSCL by 5.0 (published 7.0 below)" in line
     assert "As published with *ZSCL, no l2* (-5." in line
@@ -81,7 +81,7 @@ def test_a_difference_that_covers_zero_is_undecided(some):
         sweep_records("ablation-loss", {v: 60.0}.get, noise=n) for v, n in (("Contrastive", 0.5), ("Image-only", 1))
     ]
     found = dict(zip(names, [{r["config"]["seed"]: r for r in rs} for rs in records], strict=True))
-    pair = why.Pair("Last", "second", "other", why.Estimate(-3.0, 1.0, 5), 0.01, 1.0)
+    pair = why.Contrast("", "", "Last", why.Estimate(-3.0, 1.0, 5), 1.0, 0.01, "second", "other")
     ((_, (fate, e)),) = why._under(pair, {"first": "other"}, found)
     assert fate == "undecided" and e.low < 0 < e.high
 
@@ -94,8 +94,7 @@ def test_learned_and_forgotten_make_last(some):
 
 
 def test_nothing_is_said_without_records():
-    assert why.sentences(EMPTY) == [] == why.fates(EMPTY)
-    assert (why.shown(why.effects(EMPTY)).drop(columns="n") == "").all(axis=None)
+    assert why.effects(EMPTY) == why.sentences([]) == why.fates(EMPTY) == [] and why.shown([]).empty
     assert (why.parts(EMPTY) == "").all(axis=None)
 
 
@@ -111,7 +110,7 @@ def test_pairs_that_no_change_turns_are_counted():
     found = why.fates(frame([*records, *sweep_records(why.SWEEP, {"ZSCL, no l2": 60.0}.get, noise=0.05)]))
     said = why.summed([found[0], (found[1][0], {})])
     assert "0 stand as published" in said and "1 stay reversed under every one; for 1 none was tried." in said
-    assert "set right" not in said, "no change turns a pair"
+    assert why.turning([found[0]]) == "", "no change turns a pair"
 
 
 def test_names_that_sentences_cover():

@@ -97,7 +97,7 @@ def test_pages_mark_rows_and_end_with_the_line(book):
     assert "| MoE-Adapter † |" in table and "| ZSCL |" in table and table.splitlines()[-1].startswith("All ")
     for part in (pages.age(), pages.age(book)):
         assert "of an older version of the numerics" in part.data
-    for part in (pages.ranking("I"), pages.meaning("ablation-loss")):
+    for part in (pages.ranking("I"), pages.readings("ablation-loss")):
         assert "older version" not in part.data, "once on a page, below its table, is enough"
     for box in (pages.finding("ablation-loss"), pages.finding_of_table("I")):
         assert "of an earlier version of this code" in box.data and "(†)" in box.data
@@ -106,7 +106,7 @@ def test_pages_mark_rows_and_end_with_the_line(book):
 def test_pages_say_nothing_where_all_is_current(monkeypatch):
     made = sweep_records("ablation-loss", {"Contrastive": 60.0, "Image-only": 55.0}.get)
     monkeypatch.setattr(pages, "records", lambda folder=None: frame(made))
-    for part in (pages.evidence("ablation-loss"), pages.meaning("ablation-loss")):
+    for part in (pages.evidence("ablation-loss"), pages.readings("ablation-loss")):
         assert "older version" not in part.data and "†" not in part.data
     assert pages.age() is None
 
