@@ -99,7 +99,7 @@ def test_pages_mark_rows_and_end_with_the_line(book):
         assert "of an older version of the numerics" in part.data
     for part in (pages.ranking("I"), pages.readings("ablation-loss")):
         assert "older version" not in part.data, "once on a page, below its table, is enough"
-    for box in (pages.finding("ablation-loss"), pages.finding_of_table("I")):
+    for box in (pages.finding("ablation-loss"), pages.finding("table1")):
         assert "of an earlier version of this code" in box.data and "(†)" in box.data
 
 
