@@ -20,8 +20,6 @@ from gift_lib.runs.sweeps import Sweep
 ALPHA = 0.05
 #: Where a page number of the slides leads.
 SLIDES = "../book/bibliography.md#wu2025gift"
-
-
 #: The last line of a box.
 LEGEND = (
     "[Transfer, Avg and Last](metrics.ipynb): accuracy in % on tasks not learned yet, over all stages, and at the end; "
@@ -31,20 +29,19 @@ LEGEND = (
 
 @dataclass(frozen=True)
 class Box:
-    """What opens a page: the finding in a sentence, what is to be said besides, how sure, and beside the paper."""
+    """What opens a page: the finding in a sentence, how sure, beside the paper, and what `more` was found."""
 
     lead: str
-    more: str
-    sure: str
-    against: str
+    sure: str = ""
+    against: str = ""
+    more: str = ""
 
     def __str__(self) -> str:
-        """A Markdown quotation, its parts under their names."""
-        came = f"{self.lead} {self.more}".strip()
-        parts = {"What came out.": came, "How sure.": self.sure, "Beside the paper.": self.against}
-        # Names may end in a full stop of their own.
-        said = [f"**{k}** {text.replace('.*.', '.*')}".replace("\n", "\n> ") for k, text in parts.items()]
-        return "\n>\n".join(f"> {text}" for text in [*said, LEGEND])
+        """A Markdown quotation, its parts under their names; what is missing by itself."""
+        parts = {"What came out.": f"{self.lead} {self.more}".strip(), "How sure.": self.sure,
+                 "Beside the paper.": self.against}  # fmt: skip
+        said = [*(f"**{k}** {text}" for k, text in parts.items()), LEGEND] if self.sure else [self.lead]
+        return "\n>\n".join("> " + text.replace("\n", "\n> ") for text in said)
 
 
 @dataclass(frozen=True)
@@ -90,17 +87,12 @@ def compared(
     of = {v: (v, default) for v in sweep.variants if default and v != default} if of is None else of
     made = []
     for m in names:
-        ours = {name: e for name, (a, b) in of.items() if (e := tables.compare(found, a, b, m))}
-        corrected = intervals.holm([e.p for e in ours.values()])
-        made += [
-            Contrast(name, "", m, e, _gap(printed, *of[name], m), p, *of[name])
-            for (name, e), p in zip(ours.items(), corrected, strict=True)
-        ]
+        ours = {n: e for n, (a, b) in of.items() if (e := tables.compare(found, a, b, m))}
+        gaps = {n: round(printed[a][m] - printed[b][m], 1) for n, (a, b) in of.items() if m in METRICS and a in printed
+                and b in printed}  # fmt: skip
+        for (n, e), p in zip(ours.items(), intervals.holm([e.p for e in ours.values()]), strict=True):
+            made.append(Contrast(n, "", m, e, gaps.get(n), p, *of[n]))
     return made
-
-
-def _gap(printed: Mapping[str, Mapping[str, float]], a: str, b: str, metric: str) -> float | None:
-    return round(printed[a][metric] - printed[b][metric], 1) if metric in printed.get(a, {}) and b in printed else None
 
 
 def pairs(frame: pd.DataFrame, order: str = "I", metric: str = "Avg", scale: str = "mini") -> list[Contrast]:
@@ -219,14 +211,6 @@ def grouped(of: Iterable[tuple[str, str]]) -> list[str]:
     ]
 
 
-def each(found: Sequence[Contrast]) -> list[str]:
-    """Contrasts by name: the metrics with their differences."""
-    said: dict[str, list[str]] = {}
-    for c in found:
-        said.setdefault(c.name, []).append(f"{c.metric} {signed(c.ours)}")
-    return [f"*{name}* ({listed(ms)})" for name, ms in said.items()]
-
-
 def seeds(counts: Iterable[int]) -> str:
     """From the fewest to the most seeds."""
     found = sorted(counts)
@@ -244,14 +228,14 @@ def both(ours: float, published: float) -> str:
     return f"{ours:+.1f} here, {published:+.1f} published"
 
 
-def beside(known: int, turned: Sequence[str], most: int = 3) -> str:
+def beside(known: int, turned: Sequence[str]) -> str:
     """Of how many clear differences the paper prints one, too, and which of them have another sign there."""
     if not known:
         return "The paper has no number for a difference that is clear here."
     first = f"The paper has numbers for {known} of the clear differences"
     if not turned:
         return f"{first}: {'all have' if known > 1 else 'it has'} the same sign."
-    named = f"{'most of all ' if len(turned) > most else ''}{listed(turned[:most])}"
+    named = f"{'most of all ' if len(turned) > 3 else ''}{listed(turned[:3])}"
     return f"{first}: {len(turned)} {'has' if len(turned) == 1 else 'have'} the other sign, {named}."
 
 

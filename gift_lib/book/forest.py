@@ -126,15 +126,11 @@ def said(table: pd.DataFrame) -> str:
     """A Markdown list: each ablation with its page and its largest clear effects."""
     if table.empty:
         return "No ablation has records yet: `make sweep NAME=all` makes them."
-    return "\n".join(_line(name, own) for name, own in table.groupby("sweep", sort=False))
+    return "\n".join(_line(own) for _, own in table.groupby("sweep", sort=False))
 
 
-def _line(name: str, own: pd.DataFrame) -> str:
-    clear, effects = own[own["p"] < ALPHA], []
-    for metric in METRICS:
-        mine = clear[clear["metric"] == metric]
-        if len(mine):
-            top = mine.loc[mine["Δ"].abs().idxmax()]
-            effects.append(f"{metric} {top['Δ']:+.1f} ± {top['±']:.1f} with *{top['setting']}*")
-    found = "; ".join(effects) or "no clear effect"
-    return f"- [{own['title'].iloc[0]}]({page_of(name)}), against *{own['default'].iloc[0]}*: {found}."
+def _line(own: pd.DataFrame) -> str:
+    clear = own[own["p"] < ALPHA].sort_values("Δ", key=abs, ascending=False).drop_duplicates("metric")
+    found = [f"{r['metric']} {r['Δ']:+.1f} ± {r['±']:.1f} with *{r['setting']}*" for _, r in clear.iterrows()]
+    name, title, default = own.iloc[0][["sweep", "title", "default"]]
+    return f"- [{title}]({page_of(name)}), against *{default}*: {'; '.join(found) or 'no clear effect'}."

@@ -67,7 +67,7 @@ def _by_seed(table: pd.DataFrame, metric: str) -> dict[tuple[str, str], dict[int
 
 
 def opening(frame: pd.DataFrame, scale: str = "mini") -> Box | None:
-    """The box: who loses least and most in Last, who is first, and MoE-Adapter's published fall; None without records."""
+    """The box: who loses least and most in Last, who is first, and MoE-Adapter's published fall; None without any."""
     found = {order: t for order in SWEEPS if len(t := numbers(frame, order, scale))}
     if not found:
         return None
@@ -76,7 +76,6 @@ def opening(frame: pd.DataFrame, scale: str = "mini") -> Box | None:
     places = [f"{len(turned(t)) or 'none'} in Order {o}" for o, t in found.items()]
     return Box(
         f"Where the task is not told, Last falls {listed([_told(o, t, lost[o]) for o, t in found.items()])}.",
-        "",
         f"{seeds(e.n for es in lost.values() for e in es.values())} per method, ± is half a 95 % interval. "
         f"Pairs of methods that clearly change places: {listed(places)}.",
         "The slides always tell the task." + (f" {PUBLISHED}; here by {listed(moe)}." if moe else ""),

@@ -8,22 +8,9 @@ import pandas as pd
 import yaml
 
 from gift_lib import intervals
-from gift_lib.book import claims, identity, tables, why
+from gift_lib.book import claims, findings, identity, tables, why
 from gift_lib.book.claims import Claim, Comparison, Evidence
-from gift_lib.book.findings import (
-    ALPHA,
-    Box,
-    Contrast,
-    beside,
-    both,
-    compared,
-    counted,
-    each,
-    grouped,
-    listed,
-    pairs,
-    seeds,
-)
+from gift_lib.book.findings import ALPHA, Box, Contrast, both, counted, grouped, listed, pairs, seeds
 from gift_lib.intervals import Estimate
 from gift_lib.runs import numerics, sweeps
 from gift_lib.runs import published as paper
@@ -60,23 +47,28 @@ def opening(frame: pd.DataFrame, sweep: str, scale: str = "mini") -> Box | None:
     """The box of a sweep with a default setting: what its page asks about (`question`); None without records."""
     loaded, asked = sweeps.load(sweep, scale), question(sweep)
     default = tables.default_variant(loaded)
-    if not (found := compared(frame, loaded, asked.get("pairs"))):
+    if not (found := findings.compared(frame, loaded, asked.get("pairs"))):
         return None
     against = asked.get("against", f"compared with *{default}*, the default")
-    clear, unclear = _directions(found), _undecided(found)
-    lead = f"{loaded.title}, {against}: {clear or 'nothing is clear'}.{'' if clear else f' {unclear}'}"
+    said = [f"{loaded.title}, {against}: {_directions(found)}.", _undecided(found), asked.get("words", "")]
+    lead = said.pop(0) if any(c.sign for c in found) else " ".join((said.pop(0), said.pop(0)))
     many = ", in each metric, for the number of settings" if len({c.name for c in found}) > 1 else ""
     beside_it = "The paper has no such experiment." if sweep.startswith("own-") else contradicted(found)
-    more = " ".join(filter(None, [clear and unclear, asked.get("words")]))
-    return Box(lead, more, surety(found, many) + older(frame, scale, sweep), beside_it + _claimed(frame, sweep, scale))
+    return Box(
+        lead,
+        " ".join(said).strip(),
+        surety(found, many) + older(frame, scale, sweep),
+        beside_it + _claimed(frame, sweep, scale),
+    )
 
 
 def _directions(found: Sequence[Contrast]) -> str:
     """The clear differences: settings by the direction in which they change the three numbers."""
-    signs = {c.name: {d.sign for d in found if d.name == c.name and d.sign} for c in found}
+    clear = {c.name: [d for d in found if d.name == c.name and d.sign] for c in found}
     kinds = {"clearly better": {1}, "clearly worse": {-1}, "better in one number, worse in another": {1, -1}}
-    said = {kind: each([c for c in found if c.sign and signs[c.name] == s]) for kind, s in kinds.items()}
-    return "; ".join(f"{kind} with {listed(parts)}" for kind, parts in said.items() if parts)
+    said = {kind: [f"*{n}* ({listed([f'{c.metric} {findings.signed(c.ours)}' for c in cs])})" for n, cs in clear.items()
+                   if {c.sign for c in cs} == signs] for kind, signs in kinds.items()}  # fmt: skip
+    return "; ".join(f"{kind} with {listed(parts)}" for kind, parts in said.items() if parts) or "nothing is clear"
 
 
 def _undecided(found: Sequence[Contrast]) -> str:
@@ -100,7 +92,7 @@ def contradicted(found: Sequence[Contrast]) -> str:
     """The clear differences that point the other way than the published ones, the largest three by name."""
     wrong = sorted((c for c in found if c.verdict == "reversed"), key=lambda c: -abs(c.ours.mean))
     said = [f"{c} in {c.metric} ({both(c.ours.mean, c.published)})" for c in wrong]
-    return beside(sum(bool(c.sign and c.published) for c in found), said)
+    return findings.beside(sum(bool(c.sign and c.published) for c in found), said)
 
 
 def _claimed(frame: pd.DataFrame, sweep: str, scale: str) -> str:
@@ -114,13 +106,14 @@ def _claimed(frame: pd.DataFrame, sweep: str, scale: str) -> str:
     return f" The slides' [claims](claims.ipynb) on it: {few}."
 
 
-def older(frame: pd.DataFrame, scale: str, *names: str, rows: Sequence[str] = ()) -> str:
-    """That runs of some sweeps are of an earlier version, and in which rows that matters most; '' for none."""
-    of = [sweeps.load(n, scale) for n in dict.fromkeys(names)]
-    if not any(tables.age(frame, sweep) for sweep in of):
+def older(frame: pd.DataFrame, scale: str, *rows: str) -> str:
+    """That some rows (SWEEP, or SWEEP/ROW) are of an earlier version, and in which that matters most; '' for none."""
+    of = {n: sweeps.load(n, scale) for n in dict.fromkeys(row.partition("/")[0] for row in rows)}
+    if not any(tables.age(frame, sweep) for sweep in of.values()):
         return ""
-    found = [(v, runs) for sweep in of for v, runs in tables.by_variant(frame, sweep).items() if v in (rows or [v])]
-    more = [*dict.fromkeys(f"*{v}*" for v, runs in found if any(map(numerics.touched, runs.values())))]
+    found = [(f"*{v}*", runs) for n, sweep in of.items() for v, runs in tables.by_variant(frame, sweep).items()
+             if n in rows or f"{n}/{v}" in rows]  # fmt: skip
+    more = [*dict.fromkeys(v for v, runs in found if any(map(numerics.touched, runs.values())))]
     named = listed(more) if len(more) < 4 else f"{len(more)} rows"
     said = f"; it reaches further in {named} ({numerics.MARK})" if more else ""
     return f" Runs are of an earlier version of this code: what changed since stands further down{said}."
@@ -128,12 +121,9 @@ def older(frame: pd.DataFrame, scale: str, *names: str, rows: Sequence[str] = ()
 
 def contrasts(frame: pd.DataFrame, of: Sequence[tuple[str, str, str, str]], scale: str = "mini") -> list[Contrast]:
     """(name, where, a, b) in the three metrics, a and b as SWEEP/ROW; p by Holm over all that have records."""
-    evidence, found = Evidence(frame, scale), []
-    for name, where, a, b in of:
-        for m in METRICS:
-            c = Comparison(a, b, m, "higher", 0)
-            ours = evidence.effect(c)
-            found += [Contrast(name, where, m, ours, evidence.paper(c))] if ours else []
+    evidence = Evidence(frame, scale)
+    asked = [(name, where, Comparison(a, b, m, "higher", 0)) for name, where, a, b in of for m in METRICS]
+    found = [Contrast(*at, c.metric, ours, evidence.paper(c)) for *at, c in asked if (ours := evidence.effect(c))]
     corrected = intervals.holm([c.ours.p for c in found])
     return [replace(c, p=p) for c, p in zip(found, corrected, strict=True)]
 
@@ -150,7 +140,6 @@ def of_table(frame: pd.DataFrame, scale: str = "mini", *, order: str) -> Box | N
     ours = listed([f"{m} {trained['GIFT'][m]}" for m in METRICS])
     return Box(
         f"GIFT reaches {ours}: {'; '.join(places.values())}.",
-        "",
         f"{seeds(e.n for row in trained.values() for e in row.values() if e)} per method, ± is half a 95 % interval. A "
         f"difference, over the seeds that both have, is clear where p < {ALPHA} after Holm's correction over all pairs "
         "of methods in that metric: more is asked than in the table's own test against GIFT."
@@ -214,13 +203,9 @@ def _place(trained: Mapping[str, Mapping[str, Estimate]], found: Sequence[Contra
 def _places(frame: pd.DataFrame, scale: str = "mini", *, sweep: str, places: str) -> Box | None:
     """Does what GIFT is ahead of others by depend on the place that it was measured in?"""
     box = agreement(contrasts(frame, CONTRASTS[sweep], scale), places)
-    return box and replace(box, sure=box.sure + _age(frame, CONTRASTS[sweep], scale))
-
-
-def _age(frame: pd.DataFrame, of: Sequence[tuple[str, str, str, str]], scale: str) -> str:
-    """`older` for the rows that contrasts compare."""
-    names, rows = zip(*(row.split("/") for c in of for row in c[2:]), strict=True)
-    return older(frame, scale, *names, rows=rows)
+    return box and replace(
+        box, sure=box.sure + older(frame, scale, *itertools.chain(*(c[2:] for c in CONTRASTS[sweep])))
+    )
 
 
 def agreement(found: Sequence[Contrast], places: str) -> Box | None:
@@ -242,7 +227,7 @@ def agreement(found: Sequence[Contrast], places: str) -> Box | None:
     lead += f" Clear in some {places} only, or in none: {listed(grouped(rest))}." if said and rest else ""
     many = "Some of them change" if len(turned) > 1 else "One of them changes" if turned else "None of them changes"
     ranges = "\n- ".join([f"From the smallest to the largest difference between {places}:", *_ranges(groups)])
-    return Box(lead, f"{ranges}\n", f"{surety(found)} {many} sign clearly between {places}.", contradicted(found))
+    return Box(lead, f"{surety(found)} {many} sign clearly between {places}.", contradicted(found), f"{ranges}\n")
 
 
 def _ranges(groups: Mapping[tuple[str, str], Sequence[Contrast]]) -> list[str]:
@@ -258,10 +243,9 @@ def references(frame: pd.DataFrame, scale: str = "mini") -> Box | None:
     """Each reference less GIFT: what is left to gain; None without records."""
     if not (found := contrasts(frame, REFERENCES, scale)):
         return None
-    clear, unclear = ([c for c in found if bool(c.sign) == sure] for sure in (True, False))
-    lead = f"Clearly apart from GIFT: {listed(each(clear))}." if clear else "No reference clearly differs from GIFT."
-    more = f"Not clearly different from it: {listed(each(unclear))}." if clear and unclear else ""
-    return Box(lead, more, surety(found) + _age(frame, REFERENCES, scale), contradicted(found))
+    lead = f"Compared with GIFT: {_directions(found)}."
+    sure = surety(found) + older(frame, scale, *(row for c in REFERENCES for row in c[2:]))
+    return Box(lead, sure, contradicted(found), _undecided(found))
 
 
 def reasons(frame: pd.DataFrame, scale: str = "mini") -> Box | None:
@@ -274,11 +258,11 @@ def reasons(frame: pd.DataFrame, scale: str = "mini") -> Box | None:
     most = f"{', most of all ' if len(kept) > 3 else ': ' if kept else ''}{listed([_turned(p) for p in kept[:3]])}"
     return Box(
         why.summed(found),
-        " ".join(filter(None, [why.turning(found), question(why.SWEEP)["words"]])),
         f"{seeds(e.n for _, under in found for _, e in under.values())} per difference; "
         "its 95 % interval decides, not corrected for the number of pairs: this looks for reasons and tests no claim."
         f"{older(frame, scale, tables.MAIN['I'], why.SWEEP)}",
         f"{len(kept)} of {len(found)} pairs stay clearly reversed under every change{most}.",
+        f"{why.turning(found)} {question(why.SWEEP)['words']}".strip(),
     )
 
 
@@ -292,24 +276,21 @@ def ablations(frame: pd.DataFrame, scale: str = "mini") -> Box | None:
     table = every.drop_duplicates(["runs", "metric"])
     clear = table[table["p"] < ALPHA].sort_values("Δ", key=abs, ascending=False)
     settings, changed = (t["runs"].nunique() for t in (table, clear))
-    tops = {m: clear[clear["metric"] == m].drop_duplicates("sweep")[:2].to_dict("records") for m in METRICS}
-    said = [f"{m} with {listed([_top(r) for r in rows])}" for m, rows in tops.items() if rows]
+    tops = clear.drop_duplicates(["metric", "sweep"])
+    texts = [f"the {r['head'].lower()} ({r['Δ']:+.1f} ± {r['±']:.1f}: *{r['setting']}*)" for _, r in tops.iterrows()]
+    by_metric = pd.Series(texts, index=tops["metric"], dtype=str)
+    said = [f"{m} with {listed([*by_metric[[m]][:2]])}" for m in METRICS if m in by_metric]
     still = every.groupby("head", sort=False)["p"].min().loc[lambda p: ~(p < ALPHA)].index.str.lower()
-    told = clear[clear["published"].notna() & (clear["published"] != 0)]
-    turned = [f"*{r['setting']}* in {r['metric']} ({both(r['Δ'], r['published'])})"
-              for r in told[told["Δ"] * told["published"] < 0].to_dict("records")]  # fmt: skip
+    told = [Contrast(r["setting"], "", r["metric"], Estimate(r["Δ"], r["±"], 0), r["published"], r["p"])
+            for r in clear[clear["published"].notna()].to_dict("records")]  # fmt: skip
     more = f"Of {settings} settings {changed} clearly differ from the default of their ablation in some number"
     return Box(
         f"What changes most: {'; '.join(said)}." if said else "No setting clearly changes anything.",
-        f"{more}; nothing is clear in: {listed([*still])}." if len(still) else f"{more}.",
         f"{counted(len(clear), len(table))} (corrected, in each metric, for the settings of an ablation), ± is half a "
         f"95 % interval.{older(frame, scale, *table['sweep'])}",
-        beside(len(told), turned),
+        contradicted(told),
+        f"{more}; nothing is clear in: {listed([*still])}." if len(still) else f"{more}.",
     )
-
-
-def _top(row: Mapping) -> str:
-    return f"the {row['head'].lower()} ({row['Δ']:+.1f} ± {row['±']:.1f}: *{row['setting']}*)"
 
 
 def judgements(frame: pd.DataFrame, scale: str = "mini") -> Box | None:
@@ -323,7 +304,6 @@ def judgements(frame: pd.DataFrame, scale: str = "mini") -> Box | None:
     names = [name for j in judged for name in j.claim.sweeps]
     return Box(
         claims.headline(judged),
-        "",
         f"{seeds(o.effect.n for o in settled)} per method or setting; verdicts rest on the 95 % intervals of "
         f"{len(settled)} comparisons; an interval that holds the margin set beforehand leaves its claim undecided."
         f"{older(frame, scale, *names)}",
@@ -341,6 +321,8 @@ OPENINGS: dict[str, Callable[..., Box | None]] = {
 }  # fmt: skip
 
 
-def box(frame: pd.DataFrame, sweep: str, scale: str = "mini") -> Box | None:
-    """The box of the page on a sweep, on "claims" or on all "ablations"; None without records."""
-    return OPENINGS.get(sweep, partial(opening, sweep=sweep))(frame, scale=scale)
+def box(frame: pd.DataFrame, sweep: str, scale: str = "mini") -> Box:
+    """The box of the page on a sweep, on "claims" or on all "ablations"; without records what is missing."""
+    nothing = {"claims": "No claim can be judged yet.", "ablations": "No ablation has records yet."}
+    found = OPENINGS.get(sweep, partial(opening, sweep=sweep))(frame, scale=scale)
+    return found or Box(nothing.get(sweep) or tables.status(frame, sweep, scale))

@@ -70,8 +70,8 @@ def _two(table: pd.DataFrame, frame: pd.DataFrame, sweep: sweeps.Sweep) -> list[
 
 
 def typeset(text: str) -> str:
-    """Numbers with a true minus, and not torn from their intervals."""
-    return re.sub(r"(?<=[ (>])-(?=\d)", "\u2212", text).replace(" ± ", "\u00a0±\u00a0")
+    """Numbers with a true minus, and not torn from their intervals; names may end in a full stop of their own."""
+    return re.sub(r"(?<=[ (>])-(?=\d)", "\u2212", text).replace(" ± ", "\u00a0±\u00a0").replace(".*.", ".*")
 
 
 def table(order: str, scale: str = "mini") -> Markdown:
@@ -87,7 +87,7 @@ def per_task(sweep: str, metric: str, scale: str = "mini") -> Markdown:
     found = tables.per_task(frame, sweeps.load(sweep, scale), metric)
     if not found.shape[1]:
         return _missing(frame, sweep, scale)
-    shown = found.dropna(how="all").map(lambda v: "" if pd.isna(v) else f"{v:.1f}")
+    shown = found.dropna(how="all").map(tables.one)
     shown = shown.T if len(shown) < 5 else shown  # tasks are many: few rows are columns, which a phone shows
     return Markdown(tables.markdown(shown.rename_axis(f"{metric} (%)")))
 
@@ -113,7 +113,8 @@ def per_task_difference(sweep: str, a: str, b: str, metric: str, scale: str = "m
     found = tables.per_task_difference(frame, sweeps.load(sweep, scale), a, b, metric)
     if not len(found):
         return _missing(frame, sweep, scale)
-    shown = tables.pretty_difference(found).rename_axis(f"{metric} (%)")
+    delta = tables.pairs_of(found["Δ"], found["Δ ±"], sign=True)
+    shown = found[[a, b]].map(tables.one).assign(Δ=delta, p=found["p"].map(tables.p_text)).rename_axis(f"{metric} (%)")
     return Markdown(typeset(f"{tables.markdown(shown)}\n\n{findings.tasks(found, metric)}"))
 
 
@@ -125,19 +126,12 @@ def ranking(order: str, scale: str = "mini") -> Markdown:
 
 def finding(sweep: str, scale: str = "mini") -> Markdown:
     """What came out of a sweep, how sure, and what it contradicts: the box at the head of its page."""
-    said = box(frame := records(), sweep, scale)
-    return Markdown(typeset(str(said)) if said else f"> {_nothing(frame, sweep, scale)}")
+    return Markdown(typeset(str(box(records(), sweep, scale))))
 
 
 def result(sweep: str, scale: str = "mini") -> Markdown:
     """The first sentence of a page's box, as the first item of its summary."""
-    said = box(frame := records(), sweep, scale)
-    return Markdown(f"- {typeset(said.lead.replace('.*.', '.*')) if said else _nothing(frame, sweep, scale)}")
-
-
-def _nothing(frame: pd.DataFrame, sweep: str, scale: str) -> str:
-    nothing = {"claims": "No claim can be judged yet.", "ablations": "No ablation has records yet."}
-    return nothing.get(sweep) or tables.status(frame, sweep, scale)
+    return Markdown(f"- {typeset(box(records(), sweep, scale).lead)}")
 
 
 def readings(sweep: str, scale: str = "mini") -> Markdown:

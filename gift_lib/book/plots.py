@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Circle, Rectangle
+from matplotlib.transforms import Bbox
 
 from gift_lib import intervals, metrics
 from gift_lib.book import theme
@@ -208,7 +209,10 @@ def lines(series: Mapping[str, tuple[Sequence, Sequence]], **options: Any) -> Fi
 
 @style()
 def transfer_last(numbers: Mapping[str, Mapping], printed: Mapping[str, Mapping] | None = None) -> Figure:
-    """Transfer against Last of `tables.estimates`, a point per method: up and right is better; below, the `printed`."""
+    """Transfer against Last of `tables.estimates`, a point per method: up and right is better; below, the `printed`.
+
+    A method's name stands beside its point, in the legend where it would hide another.
+    """
     shown = {"here": numbers, "published": printed} if printed else {"": numbers}
     figure = theme.Drawing(figsize=(theme.WIDTH, 2.8 + 2.4 * len(shown)), layout="constrained")
     axes = figure.subplots(len(shown), squeeze=False, height_ratios=(3, 2)[: len(shown)])[:, 0]
@@ -216,10 +220,13 @@ def transfer_last(numbers: Mapping[str, Mapping], printed: Mapping[str, Mapping]
         for method in sorted(found, key=_rank):
             _point(ax, method, *(found[method].get(m) for m in ("Transfer", "Last")))
         ax.set(title=title, ylabel="Last (%): at the end", axisbelow=True)
+        ax.margins(0.12)
         ax.grid()
     axes[-1].set_xlabel("Transfer (%): tasks not learned yet")
-    named = axes[0].get_legend_handles_labels()
-    figure.legend(*named, loc="outside lower center", ncols=2, columnspacing=1.2, handletextpad=0.4)
+    figure.draw_without_rendering()
+    left = {p.get_label(): p for ax in axes for p in _unnamed(ax)}
+    if left:
+        figure.legend(left.values(), left, loc="outside lower center", ncols=3, columnspacing=1.2, handletextpad=0.4)
     return figure
 
 
@@ -230,11 +237,32 @@ def _point(ax: Axes, method: str, x: Estimate | None, y: Estimate | None) -> Non
                     linestyle="none", label=published.title(method), **look)  # fmt: skip
 
 
+def _unnamed(ax: Axes) -> list[Any]:
+    """Write each point's name beside it where there is room; the points that are left."""
+    points, left = ax.get_legend_handles_labels()[0], []
+    taken = [p.lines[0].get_window_extent() for p in points]
+    caps = ([cap.get_window_extent() for cap in p.lines[1]] for p in points)
+    taken += [Bbox.union(ends) for own in caps for ends in zip(own[::2], own[1::2], strict=True)]
+    for point in points:
+        look = {"textcoords": "offset points", "color": point.lines[0].get_color(), "fontsize": 9, "va": "center"}
+        for dx, dy in itertools.product((6, -6), (8, -8, 0)):
+            text = ax.annotate(point.get_label(), point.lines[0].get_xydata()[0], (dx * (1 if dy else 1.6), dy),
+                               ha="left" if dx > 0 else "right", **look)  # fmt: skip
+            box = text.get_window_extent()
+            if not box.count_overlaps(taken) and ax.bbox.x0 < box.x0 and box.x1 < ax.bbox.x1:
+                taken.append(box)
+                break
+            text.remove()
+        else:
+            left.append(point)
+    return left
+
+
 @style()
-def points(frame: pd.DataFrame, *, default: str = "") -> Figure:
+def points(frame: pd.DataFrame) -> Figure:
     """A row per setting, a panel per metric: means with 95 % t intervals, every seed as a pale point.
 
-    `frame` has a row per setting, metric and seed (`tables.long`); a grey band marks the setting `default`.
+    `frame` has a row per setting, metric and seed (`tables.long`).
     """
     order, names = (list(dict.fromkeys(frame[c])) for c in ("setting", "metric"))
     look = {"x": "value", "y": "setting", "order": order, "color": SERIES_COLOURS[0]}
@@ -248,9 +276,6 @@ def points(frame: pd.DataFrame, *, default: str = "") -> Figure:
         panel.margins(x=0.12)
         panel.set(xlabel=f"{metric} (%)", ylabel="", ylim=(len(order) - 0.5, -0.5), axisbelow=True)
         panel.grid(axis="x")
-        if default in order:
-            at = order.index(default)
-            panel.axhspan(at - 0.45, at + 0.45, color="#8a8a8a", alpha=0.18, linewidth=0)
     return framed(panels, (0.33 * len(order) + 0.7) * len(names) + 0.3)
 
 

@@ -389,10 +389,10 @@ def pretty(table: pd.DataFrame) -> pd.DataFrame:
         block = table[m]
         delta = "Δ l2" if "Δ l2" in block else "Δ"
         p = "p vs GIFT" if "p vs GIFT" in block else "p"
-        shown[m, "published"] = block["published"].map(_one)
+        shown[m, "published"] = block["published"].map(one)
         shown[m, "ours"] = pairs_of(block["ours"], block["±"])
         shown[m, delta] = pairs_of(block[delta], block[f"{delta} ±"], sign=True)
-        shown[m, p] = block[p].map(_p)
+        shown[m, p] = block[p].map(p_text)
     counts = table[names[0]]["n"].where(table[names[0]]["n"] > 0, table[names[-1]]["n"])
     shown["", "n"] = counts.map(lambda n: f"{int(n)}")
     return pd.DataFrame(shown, index=table.index)
@@ -410,7 +410,8 @@ def halves(shown: pd.DataFrame) -> list[pd.DataFrame]:
     return [full[levels], rest[(rest != "").any(axis=1)]] if rest.shape[1] else [full[levels]]
 
 
-def _one(value: float) -> str:
+def one(value: float) -> str:
+    """A number with one decimal, empty where there is none."""
     return "" if np.isnan(value) else f"{value:.1f}"
 
 
@@ -420,15 +421,8 @@ def pairs_of(means: pd.Series, halves: pd.Series, sign: bool = False) -> list[st
     return [t if not t or np.isnan(h) else f"{t} ± {h:.1f}" for t, h in zip(texts, halves, strict=True)]
 
 
-def pretty_difference(table: pd.DataFrame) -> pd.DataFrame:
-    """`per_task_difference` as text."""
-    a, b = table.columns[:2]
-    delta = pairs_of(table["Δ"], table["Δ ±"], sign=True)
-    shown = {a: table[a].map(_one), b: table[b].map(_one), "Δ": delta, "p": table["p"].map(_p)}
-    return pd.DataFrame(shown, index=table.index)
-
-
-def _p(value: float) -> str:
+def p_text(value: float) -> str:
+    """A p-value as text, empty where there is none."""
     return "" if np.isnan(value) else "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 

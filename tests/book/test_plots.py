@@ -77,7 +77,7 @@ PLOTS = {
     "curves": lambda: plots.curves([record("gift"), record("finetune"), record("gift", 1)]),
     "losses": lambda: plots.losses(record()),
     "transfer_last": lambda: plots.transfer_last(estimates("gift", "zscl", "my-own")),
-    "points": lambda: plots.points(values("a", "b"), default="a"),
+    "points": lambda: plots.points(values("a", "b")),
     "beside": lambda: plots.beside({t: {"a": ([1, 2], [3.0, 4.0]), "b": ([1, 2], [1.0, 2.0])} for t in "xy"}),
     "lines": lambda: plots.lines({"gift": ([1, 2], [3.0, 4.0]), "other": ([1, 2], [1.0, 2.0])}, log=True),
     "stacked": lambda: plots.stacked(PARTS, xlabel="ms"),
@@ -135,7 +135,18 @@ def test_transfer_and_last_are_shown_as_published_below():
     figure = plots.transfer_last(estimates("gift", "zscl"), printed)
     assert [a.get_title() for a in figure.axes] == ["here", "published"]
     assert [(m.get_xdata()[0], m.get_ydata()[0]) for m in figure.axes[1].lines if len(m.get_xdata())] == [(69.3, 86.0)]
-    assert [t.get_text() for t in figure.legends[0].get_texts()] == ["ZSCL", "GIFT"]
+    assert [[t.get_text() for t in a.texts] for a in figure.axes] == [["ZSCL", "GIFT"], ["GIFT"]] and not figure.legends
+
+
+def test_a_name_beside_its_point_hides_nothing_and_one_without_room_stands_in_the_legend():
+    figure = plots.transfer_last(
+        {m: estimates("gift")["gift"] for m in theme.METHOD_COLOURS} | estimates("gift", "zscl")
+    )
+    (ax,) = figure.axes
+    beside, below = [t.get_text() for t in ax.texts], [t.get_text() for t in figure.legends[0].get_texts()]
+    assert sorted(beside + below) == sorted(p.get_label() for p in ax.get_legend_handles_labels()[0])
+    boxes = [t.get_window_extent() for t in ax.texts]
+    assert len(below) > 3 and not any(a.overlaps(b) for k, a in enumerate(boxes) for b in boxes[:k])
 
 
 def test_luminance_of_known_colours():
@@ -260,7 +271,7 @@ def test_smoothed_losses_are_means_of_the_past_of_their_task():
 
 
 def test_points_are_where_the_numbers_are():
-    figure = plots.points(values("a", "b"), default="b")
+    figure = plots.points(values("a", "b"))
     assert [a.get_xlabel() for a in figure.axes] == ["Transfer (%)", "Last (%)"]
     panel = figure.axes[0]
     assert [t.get_text() for t in panel.get_yticklabels()] == ["a", "b"]
