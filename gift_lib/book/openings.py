@@ -54,12 +54,8 @@ def opening(frame: pd.DataFrame, sweep: str, scale: str = "mini") -> Box | None:
     lead = said.pop(0) if any(c.sign for c in found) else " ".join((said.pop(0), said.pop(0)))
     many = ", in each metric, for the number of settings" if len({c.name for c in found}) > 1 else ""
     beside_it = "The paper has no such experiment." if sweep.startswith("own-") else contradicted(found)
-    return Box(
-        lead,
-        " ".join(said).strip(),
-        surety(found, many) + older(frame, scale, sweep),
-        beside_it + _claimed(frame, sweep, scale),
-    )
+    sure = surety(found, many) + older(frame, scale, sweep)
+    return Box(lead, sure, beside_it + _claimed(frame, sweep, scale), " ".join(said).strip())
 
 
 def _directions(found: Sequence[Contrast]) -> str:
@@ -202,10 +198,8 @@ def _place(trained: Mapping[str, Mapping[str, Estimate]], found: Sequence[Contra
 
 def _places(frame: pd.DataFrame, scale: str = "mini", *, sweep: str, places: str) -> Box | None:
     """Does what GIFT is ahead of others by depend on the place that it was measured in?"""
-    box = agreement(contrasts(frame, CONTRASTS[sweep], scale), places)
-    return box and replace(
-        box, sure=box.sure + older(frame, scale, *itertools.chain(*(c[2:] for c in CONTRASTS[sweep])))
-    )
+    box, rows = agreement(contrasts(frame, of := CONTRASTS[sweep], scale), places), (row for c in of for row in c[2:])
+    return box and replace(box, sure=box.sure + older(frame, scale, *rows))
 
 
 def agreement(found: Sequence[Contrast], places: str) -> Box | None:
