@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # avalanche-lib 0.6.0 with torch 2.14.0, torchvision 0.29.2 (numpy 2.4.6), 2026-11-28: repeated runs that start from one model.
-# Guess: the seed of nc_benchmark chooses the order of the classes, and leaves the generator that starts the weights alone.
+# Expected: the seed of nc_benchmark chooses the order of the classes, and leaves the generator that starts the weights alone.
 # Behaviour: it seeds torch's global generator with it. Whatever seed was set before, a model made after the benchmark has the weights, and a loader the
 #   order, that belong to the class order's seed.
 # Costs: five "seeds" on one class order are one run five times, and their standard deviation is 0; with other orders the start changes along.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # baycomp 1.0.3 (scipy 1.17.1, numpy 2.4.6), 2026-11-28: of two equal methods the first is probably better, and one data set decides.
-# Guess: two_on_multiple of a method with itself gives 0.5 and 0.5; one data set on which the second leads by 0.01 leaves doubt.
+# Expected: two_on_multiple of a method with itself gives 0.5 and 0.5; one data set on which the second leads by 0.01 leaves doubt.
 # Behaviour: every draw of equal scores is a tie, 0.5 each up to rounding. Rounding decides it, and what is exactly equal goes to the left: 0.68
 #   for the first method, whichever that is. With one data set every draw is above 0.5 for who leads there, however small the lead: 1.
 # Costs: "the probability that A is better" depends on which method is named first, and is certain where nothing is known.

@@ -25,7 +25,8 @@ def names(data):
     return [data.features["label"].int2str(number) for number in data["label"]]
 
 
-before, after, from_text = (names(data) for data in (classes, classes.cast_column("label", theirs), table.cast_column("label", theirs)))
+before, after = names(classes), names(classes.cast_column("label", theirs))
+from_text = names(table.cast_column("label", theirs))
 text = list(classes.cast_column("label", datasets.Value("string"))["label"])
 print(before, after, from_text, text)
 assert before == from_text == ["cat", "dog"] and after == ["dog", "cat"] and text == ["0", "1"]

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # datasets 5.2.0 (pyarrow 26.0.1, numpy 2.4.6), 2026-11-28: numpy's format is not the column's.
-# Guess: with_format("numpy") gives float64 for a float64 column and uint64 for a uint64 one; numpy has both.
+# Expected: with_format("numpy") gives float64 for a float64 column and uint64 for a uint64 one; numpy has both.
 # Behaviour: every float becomes float32 and every integer int64, as a tensor would. 64-bit hashes from 2**63 up turn negative, times in
 #   seconds are off by up to a minute, loss differences below 1e-7 vanish. features still says float64 and uint64; nothing warns.
 # Costs: perceptual hashes no longer match those computed outside, events change their order, scores tie that do not.

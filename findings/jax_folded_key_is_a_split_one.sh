@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # jax 0.10.2 (numpy 2.4.6), 2026-11-28: the noise of step 0 is the noise of the first weight.
-# Guess: fold_in(key, step) and split(key) lead to unrelated streams.
+# Expected: fold_in(key, step) and split(key) lead to unrelated streams.
 # Behaviour: fold_in(key, i) IS split(key, n)[i], for every n above i, so that folding in step numbers continues, or repeats, the list of split keys.
 # Costs: weights started from split(key) and data, dropout or diffusion noise drawn from fold_in(key, step) of the same key are the same numbers in
 #   the first steps, and look like two independent sources in the code.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # optax 0.2.8 and keras 3.15.1 with jax 0.10.2 (numpy 2.4.6), 2026-11-28: the label -1 is four classes.
-# Guess: a label of -1 ("none") is refused, or treated in one way by the losses, one-hot codes and counts of one stack.
+# Expected: a label of -1 ("none") is refused, or treated in one way by the losses, one-hot codes and counts of one stack.
 # Behaviour: optax's cross entropy with integer labels learns the LAST class from it, keras' to_categorical marks the last class; jax's one_hot marks
 #   none, so that the loss is 0, and so is keras' sparse one; jnp.bincount counts it as class 0. Nothing warns.
 # Costs: unlabelled pictures train the last class, or dilute the mean loss, and swell the first class in the table of counts.

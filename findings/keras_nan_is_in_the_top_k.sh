@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # keras 3.15.1 with jax 0.10.2 (numpy 2.4.6), 2026-11-28: a model that has diverged is always right.
-# Guess: the top-k accuracy of outputs that are all NaN is 0, and that of outputs that are all equal is chance.
+# Expected: the top-k accuracy of outputs that are all NaN is 0, and that of outputs that are all equal is chance.
 # Behaviour: a class is in the top k unless k others score higher. Nothing scores higher than NaN, or than an equal score: every picture
 #   counts as right, for every label. SparseCategoricalAccuracy takes the first class in both cases.
 # Costs: a run that has diverged to NaN, or collapsed to one output, is the best of a sweep by top-1 or top-5.

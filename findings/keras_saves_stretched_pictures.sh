@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # keras 3.15.1 with jax 0.10.2 (pillow 13.0.0, numpy 2.4.6), 2026-11-28: a saved picture has another contrast.
-# Guess: save_img writes the values 100 and 101 of an 8-bit picture, and load_img reads 100 and 101.
+# Expected: save_img writes the values 100 and 101 of an 8-bit picture, and load_img reads 100 and 101.
 # Behaviour: scale is on by default: each picture's darkest value becomes 0 and its brightest 255, also for uint8, and each picture on its own. array_to_img does
 #   the same. A picture of one value becomes black. scale=False writes what is there.
 # Costs: generated or cropped pictures that went through a folder are brighter and harsher than those that were trained on, each by another factor.

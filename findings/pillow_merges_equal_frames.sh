@@ -25,7 +25,8 @@ def saved(kind, **more):
     return Image.open(buffer)
 
 
-frames = {kind: saved(kind, duration=100).n_frames for kind in ("GIF", "PNG", "WEBP")} | {"TIFF": saved("TIFF").n_frames}
+frames = {kind: saved(kind, duration=100).n_frames for kind in ("GIF", "PNG", "WEBP")}
+frames["TIFF"] = saved("TIFF").n_frames
 durations = [frame.info["duration"] for frame in ImageSequence.Iterator(saved("GIF", duration=100))]
 print(frames, durations)
 assert frames == {"GIF": 3, "PNG": 3, "WEBP": 3, "TIFF": 6} and durations == [300, 200, 100]

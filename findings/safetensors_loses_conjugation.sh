@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # safetensors 0.8.0 with torch 2.14.0 (numpy 2.4.6), 2026-11-28: a conjugate is saved as what it is the conjugate of.
-# Guess: safetensors.torch stores the values that the tensor shows, 1 - 2j for the conjugate of 1 + 2j.
+# Expected: safetensors.torch stores the values that the tensor shows, 1 - 2j for the conjugate of 1 + 2j.
 # Behaviour: torch.conj only sets a mark on the same memory. safetensors writes the memory and not the mark: 1 + 2j comes back, without a
 #   word. The tensor counts as contiguous, so the check for that lets it through. resolve_conj() first helps; torch.save keeps the values.
 # Costs: spectra, filters and weights of Fourier layers are mirrored by a checkpoint.

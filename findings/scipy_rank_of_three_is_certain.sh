@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # scipy 1.17.1 (numpy 2.4.6), 2026-11-28: three methods in the same order are a certainty.
-# Guess: the p value of a rank correlation of three pairs cannot be below 1/3: two of the six orders are as extreme.
+# Expected: the p value of a rank correlation of three pairs cannot be below 1/3: two of the six orders are as extreme.
 # Behaviour: spearmanr always uses the t distribution, and at a correlation of 1 its p value is 0.0, for three pairs as for a hundred. kendalltau, on the same
 #   data, counts the orders.
 # Costs: "the ranking of the methods carries over (rho = 1, p < 0.001)" is reported from three methods or three tasks.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # statsmodels 0.15.0 (scipy 1.17.1, pandas 3.1.1, numpy 2.4.6), 2026-11-28: two models with the same answers differ, p = 0.
-# Guess: McNemar's test of two classifiers that agree on every picture has the p value 1, or none.
+# Expected: McNemar's test of two classifiers that agree on every picture has the p value 1, or none.
 # Behaviour: without exact=True and with the correction for continuity, which is on by default, it is (0 - 1) squared, divided by 0 pictures on which they
 #   differ: the statistic is inf and p 0.0. A warning of a division is all. One such picture gives 1.0, and so does exact=True for none.
 # Costs: a table of pairwise tests marks a model and its copy, or two untrained heads, as the clearest difference of all.

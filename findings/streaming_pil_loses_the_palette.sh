@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # mosaicml-streaming 0.13.0 (torch 2.14.0, torchvision 0.29.2, pillow 13.0.0, numpy 2.1.3), 2026-11-28: a lossless column turns pictures black.
-# Guess: the encoding "pil", made for PIL pictures, gives back the picture that was written, in every mode it takes.
+# Expected: the encoding "pil", made for PIL pictures, gives back the picture that was written, in every mode it takes.
 # Behaviour: it stores mode, size and bytes, and not the palette. A picture of mode P (GIFs, many PNGs, masks) comes back with its indices and without colours;
 #   convert("RGB") makes black of them. "png" keeps the palette. Grey, RGB, RGBA and 16-bit pictures come back whole.
 # Costs: part of a training set is black, and only that part which came as GIF or as palette PNG.

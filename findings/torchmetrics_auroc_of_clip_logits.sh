@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # torchmetrics 1.9.0 with torch 2.14.0 (numpy 2.4.6), 2026-11-28: perfectly ranked logits get the area of a coin.
-# Guess: AUROC depends on the order of the scores only, so that logits 20 to 35, every positive above every negative, give 1.
+# Expected: AUROC depends on the order of the scores only, so that logits 20 to 35, every positive above every negative, give 1.
 # Behaviour: values outside [0, 1] are taken for logits and sent through a sigmoid in the tensor's own precision. From about 17 up that is
 #   exactly 1 in float32: all scores are tied, the area is 0.5, and the average precision the share of positives. Nothing warns.
 # Costs: CLIP's logits (100 times the cosine) lie between 15 and 40; out-of-distribution detection and zero-shot tagging look like chance.

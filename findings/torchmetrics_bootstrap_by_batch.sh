@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # torchmetrics 1.9.0 with torch 2.14.0 (numpy 2.4.6), 2026-11-28: a bootstrap whose error depends on the batches.
-# Guess: BootStrapper with multinomial sampling estimates the standard error of a mean over a test set, however the set is cut into batches.
+# Expected: BootStrapper with multinomial sampling estimates the standard error of a mean over a test set, however the set is cut into batches.
 # Behaviour: it draws with replacement within each batch, never across. A batch of one picture has nothing to draw from: the error is exactly 0; batches of b
 #   give sqrt(1 - 1/b) of it, and less where batches are alike within, as in a set sorted by class.
 # Costs: intervals from an evaluation in small batches, or in the order of the classes, are too narrow and make differences clear that are not.
