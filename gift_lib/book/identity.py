@@ -63,7 +63,10 @@ def turned(table: pd.DataFrame, metric: str = "Last") -> pd.DataFrame:
 
 def _by_seed(table: pd.DataFrame, metric: str) -> dict[tuple[str, str], dict[int, float]]:
     own = table[table["metric"] == metric]
-    return {key: dict(zip(g["seed"], g["value"], strict=True)) for key, g in own.groupby(["method", "kind"])}
+    at = {key: dict(zip(g["seed"], g["value"], strict=True)) for key, g in own.groupby(["method", "kind"])}
+    # Nothing of zero-shot is drawn: its one value stands for every seed.
+    fixed = {key: dict.fromkeys(own["seed"], *v.values()) for key, v in at.items() if key[0] == "Zero-shot"}
+    return at | fixed
 
 
 def opening(frame: pd.DataFrame, scale: str = "mini") -> Box | None:
