@@ -5,7 +5,8 @@ import pandas as pd
 from matplotlib.colors import to_rgb
 
 from gift_lib.book import theme, tiles
-from gift_lib.book.why import FATES, Pair
+from gift_lib.book.findings import Contrast
+from gift_lib.book.why import FATES
 from gift_lib.intervals import Estimate
 
 TABLE = pd.DataFrame(
@@ -34,7 +35,7 @@ def test_gains_have_a_number_each_and_a_colour_by_their_sign():
 
 
 def test_fates_stand_under_their_metric_and_are_blank_where_a_change_touches_neither():
-    pairs = [Pair(m, "ZSCL", "GIFT", Estimate(-1.0, 0.5, 5), 0.01, 1.0) for m in ("Avg", "Last")]
+    pairs = [Contrast("", "", m, Estimate(-1.0, 0.5, 5), 1.0, 0.01, "ZSCL", "GIFT") for m in ("Avg", "Last")]
     e = Estimate(0.0, 1.0, 5)
     found = [(pairs[0], {"x": (FATES[0], e)}), (pairs[1], {"x": (FATES[1], e), "y": (FATES[2], e)})]
     figure = tiles.fates(found, ["x", "y"])
