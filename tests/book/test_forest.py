@@ -51,6 +51,11 @@ def test_the_words_name_the_largest_clear_effect_and_the_page(rows):
     assert "(ablation_ita.ipynb), against *beta=0.25*" in said and "with *beta=1.0*" in said and "beta=0.0" not in said
 
 
+def test_a_name_that_ends_in_a_full_stop_ends_its_line(rows):
+    named = rows.assign(setting=rows["setting"].replace("beta=1.0", "Feat. Dist."))
+    assert "with *Feat. Dist.*" in forest.said(named) and "*." not in forest.said(named)
+
+
 def test_the_forest_of_one_sweep_has_a_place_for_every_setting_and_the_published_values():
     few = frame(sweep_records("ablation-ita", {"beta=0.25": 60.0, "beta=0.5": 65.0}.get))
     rows = forest.rows(few, only="ablation-ita")
