@@ -77,10 +77,11 @@ def opening(frame: pd.DataFrame, scale: str = "mini") -> Box | None:
     lost = {order: falls(t) for order, t in found.items()}
     moe = [f"{e['MoE-Adapter']} (Order {o})" for o, e in lost.items() if "MoE-Adapter" in e]
     places = [f"{len(turned(t)) or 'none'} in Order {o}" for o, t in found.items()]
+    told = [_told(order, t, lost[order]) for order, t in found.items()]
+    many = [f"{seeds(e.n for e in es.values())} per method in Order {o}" for o, es in lost.items()]
     return Box(
-        f"Where the task is not told, Last falls {listed([_told(o, t, lost[o]) for o, t in found.items()])}.",
-        f"{seeds(e.n for es in lost.values() for e in es.values())} per method, ± is half a 95 % interval. "
-        f"Pairs of methods that clearly change places: {listed(places)}.",
+        f"Where the task is not told, every method loses points of Last. {'. '.join(told)}.",
+        f"{listed(many)}, ± is half a 95 % interval. Pairs of methods that clearly change places: {listed(places)}.",
         "The slides always tell the task." + (f" {PUBLISHED}; here by {listed(moe)}." if moe else ""),
     )
 
@@ -88,12 +89,12 @@ def opening(frame: pd.DataFrame, scale: str = "mini") -> Box | None:
 def _told(order: str, table: pd.DataFrame, lost: dict[str, Estimate]) -> str:
     """What an order shows, in half a sentence."""
     names = list(lost)
-    gift = f", with GIFT by {lost['GIFT']}" if "GIFT" in lost else ""
+    gift = f", GIFT {lost['GIFT']}" if "GIFT" in lost else ""
     means = table[table["metric"] == "Last"].groupby(["kind", "method"])["value"].mean()
     first = [means[kind].idxmax() for kind in KINDS]
     stays = f"*{first[0]}* stays first" if first[0] == first[1] else f"*{first[1]}* takes the place of *{first[0]}*"
-    ends = f"{lost[names[0]]} points (*{names[0]}*) to {lost[names[-1]]} (*{names[-1]}*)"
-    return f"in Order {order} by {ends}{gift} ({stays})"
+    ends = f"least *{names[0]}* ({lost[names[0]]}), most *{names[-1]}* ({lost[names[-1]]}){gift}"
+    return f"In Order {order} {ends}; {stays}"
 
 
 def per_task(frame: pd.DataFrame, order: str, scale: str = "mini") -> pd.DataFrame:
