@@ -133,5 +133,4 @@ def _line(own: pd.DataFrame) -> str:
     clear = own[own["p"] < ALPHA].sort_values("Δ", key=abs, ascending=False).drop_duplicates("metric")
     found = [f"{r['metric']} {r['Δ']:+.1f} ± {r['±']:.1f} with *{r['setting']}*" for _, r in clear.iterrows()]
     name, title, default = own.iloc[0][["sweep", "title", "default"]]
-    line = f"- [{title}]({page_of(name)}), against *{default}*: {'; '.join(found) or 'no clear effect'}."
-    return line.replace(".*.", ".*")  # a name may end in a full stop of its own
+    return f"- [{title}]({page_of(name)}), against *{default}*: {'; '.join(found) or 'no clear effect'}."

@@ -120,14 +120,16 @@ def _seedless_of(record: Mapping) -> str:
 
 
 def values(found: Mapping[int, Mapping], metric: str) -> dict[int, float]:
-    """One metric of one variant by seed; those of METRICS in gift_lib.metrics, where defined."""
-    if metric not in metrics.METRICS:
-        raise ConfigError(f"there is no metric {metric!r}; {nearest(metric, metrics.METRICS)}")
+    """One metric of one variant by seed; those of METRICS and OPEN_METRICS in gift_lib.metrics, where defined."""
+    if metric not in (known := (*metrics.METRICS, *metrics.OPEN_METRICS)):
+        raise ConfigError(f"there is no metric {metric!r}; {nearest(metric, known)}")
     every = {seed: _number(r, metric) for seed, r in found.items()}
     return {seed: v for seed, v in every.items() if v is not None}
 
 
 def _number(record: Mapping, metric: str) -> float | None:
+    if metric in metrics.OPEN_METRICS:
+        return metrics.open_summary(record["result"])[metric]
     R, form = record["result"]["R"], results.form_of(record)
     return metrics.METRICS[metric](R) if form == "continual" and len(R) > 1 else numbers(record)[metric]
 
@@ -150,13 +152,14 @@ def difference(a: BySeed, b: BySeed, level: float = 0.95, constant: bool = False
 def compare(found: Mapping[str, Mapping[int, Mapping]], a: str, b: str, metric: str, level: float = 0.95):
     """`difference` of two variants of `by_variant` in one metric, or None where records are missing."""
     x, y = values(found[a], metric), values(found[b], metric)
-    if _fixed(found[a]) and not _fixed(found[b]):
+    if fixed(found[a]) and not fixed(found[b]):
         back = difference(y, x, level, constant=True)
         return back and Estimate(-back.mean, back.half_width, back.n, back.level, back.p)
-    return difference(x, y, level, constant=_fixed(found[b]))
+    return difference(x, y, level, constant=fixed(found[b]))
 
 
-def _fixed(found: Mapping[int, Mapping]) -> bool:
+def fixed(found: Mapping[int, Mapping]) -> bool:
+    """Whether nothing of a variant is drawn: its one run stands for every seed."""
     return bool(found) and next(iter(found.values()))["config"]["method"] in _NO_SEED
 
 

@@ -53,7 +53,8 @@ def test_the_words_name_the_largest_clear_effect_and_the_page(rows):
 
 def test_a_name_that_ends_in_a_full_stop_ends_its_line(rows):
     named = rows.assign(setting=rows["setting"].replace("beta=1.0", "Feat. Dist."))
-    assert "with *Feat. Dist.*" in forest.said(named) and "*." not in forest.said(named)
+    said = pages.typeset(forest.said(named))
+    assert "with *Feat. Dist.*" in said and "*." not in said
 
 
 def test_the_forest_of_one_sweep_has_a_place_for_every_setting_and_the_published_values():

@@ -25,8 +25,8 @@ def records(sweep: str, levels=LEVELS) -> list[dict]:
 
 
 def test_a_fall_is_taken_seed_by_seed():
-    table = identity.numbers(frame(records("table1@2")), "I")
-    falls = identity.falls(table)
+    found = identity.answered(frame(records("table1@2")), "I")
+    table, falls = identity.numbers(found), identity.falls(found)
     assert set(falls) == set(LEVELS) and list(falls)[3:] == ["MoE-Adapter", "LwF"]
     assert falls["MoE-Adapter"].mean == pytest.approx(10) and falls["MoE-Adapter"].half_width == pytest.approx(
         0, abs=1e-6
@@ -36,8 +36,7 @@ def test_a_fall_is_taken_seed_by_seed():
 
 
 def test_only_pairs_that_clearly_change_places_are_named():
-    table = identity.numbers(frame(records("table1@2")), "I")
-    pairs = identity.turned(table)
+    pairs = identity.turned(identity.answered(frame(records("table1@2")), "I"))
     assert pairs.iloc[:, :2].to_numpy().tolist() == [["LwF", "Zero-shot"], ["LwF", "ZSCL"]]
     told, untold = pairs[identity.TOLD], pairs[identity.UNTOLD]
     assert told[0].startswith(("19.", "20.")) and untold[0].startswith(("-15.", "-16.")), "one value for all seeds"
@@ -58,14 +57,15 @@ def test_another_first_is_named():
 
 def test_records_without_the_second_answer_count_as_none():
     old = frame(sweep_records("table1@2", {"GIFT": 70.0}.get))
-    assert identity.numbers(old, "I").empty and identity.opening(old) is None and identity.per_task(old, "I").empty
+    found = identity.answered(old, "I")
+    assert identity.numbers(found).empty and identity.opening(old) is None and identity.per_task(found).empty
 
 
 def test_each_task_has_its_loss():
-    table = identity.per_task(frame(records("table1@2")), "I")
+    table = identity.per_task(identity.answered(frame(records("table1@2")), "I"))
     assert list(table.columns) == TASKS and table.loc["LwF"].tolist() == pytest.approx([40.0] * len(TASKS))
 
 
 def test_an_order_that_does_not_exist_is_one_clear_error():
     with pytest.raises(ConfigError, match="no order 'III'"):
-        identity.numbers(results.load_frame([]), "III")
+        identity.answered(results.load_frame([]), "III")
