@@ -62,12 +62,16 @@ class Gift(Ensembled):
         if e.distillation == "feature":
             distance = losses.feature_distance(*teacher, *student)
         else:
-            M_teacher = losses.similarity(*teacher, self.scale)
-            distance = losses.contrastive_distillation(M_teacher, M, e.temperature)
+            distance = self.distance(which, teacher, M)
         terms = {"cd": e.alpha * distance}
         if e.beta:
             terms["ita"] = e.beta * losses.image_text_alignment(M, self.prompt_of[which], e.label_smoothing)
         return terms
+
+    def distance(self, which: Int64[Tensor, " m"], teacher: Pair, M: losses.Matrix) -> losses.Scalar:
+        """CD of the pairs at `which` against the teacher's matrix of them."""
+        M_teacher = losses.similarity(*teacher, self.scale)
+        return losses.contrastive_distillation(M_teacher, M, self.experiment.temperature)
 
     def student(self, which: Int64[Tensor, " m"], teacher: Pair) -> Pair:
         """Embeddings of the pairs at `which`: the student's own, but the teacher's on the side that is left free.

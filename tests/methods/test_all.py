@@ -19,7 +19,7 @@ TITLES = {
     "zero-shot": "Zero-shot", "finetune": "Continual Finetune", "l2": "l2 baseline", "lwf": "LwF", "icarl": "iCaRL",
     "lwf-vr": "LwF-VR", "wise-ft": "WiSE-FT", "zscl": "ZSCL", "moe-adapter": "MoE-Adapter", "gift": "GIFT",
     "upper-bound": "Individual fine-tune", "joint": "Joint training", "condu": "ConDU-FT", "rail": "RAIL",
-    "keeplora": "KeepLoRA", "gnsp": "GNSP",
+    "keeplora": "KeepLoRA", "gnsp": "GNSP", "two-teachers": "GIFT, two teachers",
 }  # fmt: skip
 
 
