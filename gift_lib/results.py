@@ -101,6 +101,11 @@ def form_of(record: Record) -> str:
     return record["result"].get("form", "continual")
 
 
+def kind_of(record: Record) -> str:
+    """The kind of machine that a record was made on, as far as it decides how numbers are rounded."""
+    return f"{record['run'].get('device')} {record['run'].get('cpu_capability')}"
+
+
 def read(path: str | Path) -> Record:
     """Read and verify one record; DataError where it is broken, edited, of another schema or under another's name.
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import yaml
 
 from gift_lib import intervals, metrics
 from gift_lib.book import tables
@@ -14,12 +15,15 @@ from gift_lib.intervals import Estimate
 from gift_lib.runs import published as paper
 from gift_lib.runs import sweeps
 from gift_lib.runs.published import METRICS
+from gift_lib.runs.repository import book_folder
 from gift_lib.runs.sweeps import Sweep
 
 #: p-values below this (after Holm's correction) count as a difference.
 ALPHA = 0.05
 #: Where a page number of the slides leads.
 SLIDES = "../book/bibliography.md#wu2025gift"
+#: What pages call a difference that chance does not explain, and where that is said.
+CLEAR = "[clear](../book/glossary.md#term-Clear-difference)"
 #: The last line of a box.
 LEGEND = (
     "[Transfer, Avg and Last](metrics.ipynb): accuracy in % on tasks not learned yet, over all stages, and at the end; "
@@ -76,6 +80,17 @@ class Contrast:
         return f"GIFT minus {self.name}" if self.where else f"*{self.name}*"
 
 
+def question(sweep: str) -> dict:
+    """What the page of a sweep compares, where `book/data/questions.yml` says more than its settings do."""
+    return yaml.safe_load((book_folder() / "data" / "questions.yml").read_text(encoding="utf-8")).get(sweep, {})
+
+
+def gap(printed: Mapping[str, Mapping[str, float]], a: str, b: str, metric: str) -> float | None:
+    """The published difference of two rows; None where the paper has not both."""
+    known = metric in METRICS and a in printed and b in printed
+    return round(printed[a][metric] - printed[b][metric], 1) if known else None
+
+
 def compared(
     frame: pd.DataFrame, sweep: Sweep, of: Mapping[str, Sequence[str]] | None = None, names: Sequence[str] = METRICS
 ) -> list[Contrast]:
@@ -88,10 +103,8 @@ def compared(
     made = []
     for m in names:
         ours = {n: e for n, (a, b) in of.items() if (e := tables.compare(found, a, b, m))}
-        gaps = {n: round(printed[a][m] - printed[b][m], 1) for n, (a, b) in of.items() if m in METRICS and a in printed
-                and b in printed}  # fmt: skip
         for (n, e), p in zip(ours.items(), intervals.holm([e.p for e in ours.values()]), strict=True):
-            made.append(Contrast(n, "", m, e, gaps.get(n), p, *of[n]))
+            made.append(Contrast(n, "", m, e, gap(printed, *of[n], m), p, *of[n]))
     return made
 
 
@@ -220,7 +233,7 @@ def seeds(counts: Iterable[int]) -> str:
 
 def counted(clear: int, of: int) -> str:
     """How many differences are clear."""
-    return f"{clear} of {of} differences {'is' if clear == 1 else 'are'} clear"
+    return f"{clear} of {of} differences {'is' if clear == 1 else 'are'} {CLEAR}"
 
 
 def both(ours: float, published: float) -> str:

@@ -1,7 +1,7 @@
 """Ablations at one glance: every setting's difference to the default, in the three metrics."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from gift_lib.book import tables
+from gift_lib.book import findings, tables
 from gift_lib.book.findings import ALPHA, Contrast
 from gift_lib.book.theme import WIDTH, Drawing, style
 from gift_lib.runs import sweeps
@@ -28,27 +28,33 @@ def page_of(sweep: str) -> str:
 
 
 def rows(frame: pd.DataFrame, scale: str = "mini", only: str = "") -> pd.DataFrame:
-    """A row per sweep, setting and metric: Δ to the sweep's default in points, its half-width, p, and the published Δ.
+    """A row per sweep, setting and metric: Δ to what its page compares it with, its half-width, p and the published Δ.
 
-    p is corrected by Holm within its sweep and metric. The default has no row, nor has a setting without records, but
-    where `only` one sweep is asked for, and each of its settings has its place.
+    It is compared with the sweep's default, or with what `findings.question` pairs it with. p is corrected by Holm
+    within its sweep and metric. A setting without records has no row, but where `only` one sweep is asked for, and each
+    has its place.
     """
-    found = []
-    for name in [only] if only else [n for n in sweeps.names(scale) if n not in ELSEWHERE]:
-        sweep = sweeps.load(name, scale)
-        if default := tables.default_variant(sweep):
-            table = tables.ablation(frame, name, scale)
-            runs = {v: frozenset(c.experiment.digest for c in sweep.cells if c.variant == v) for v in table.index}
-            found += [_row(sweep, v, m, table[m], default, runs) for v in table.index.drop(default) for m in METRICS]
-    columns = ["sweep", "title", "default", "setting", "metric", "Δ", "±", "p", "published", "runs"]
+    found = [row for n in ([only] if only else sweeps.names(scale)) if only or n not in ELSEWHERE
+             for row in _of_sweep(frame, sweeps.load(n, scale))]  # fmt: skip
+    columns = ["sweep", "title", "default", "setting", "metric", "Δ", "±", "p", "published"]
     table = pd.DataFrame(found, columns=columns).assign(head=lambda t: t["title"].str.split(",").str[0])
+    table = table.astype(dict.fromkeys(columns[5:], float))
     return table.assign(head="against " + table["default"]) if only else table.dropna(subset="Δ", ignore_index=True)
 
 
-def _row(sweep: sweeps.Sweep, setting: str, metric: str, block: pd.DataFrame, default: str, runs: dict) -> list:
-    own, both = block.loc[setting], runs[setting] | runs[default]
-    gap = round(own["published"] - block.at[default, "published"], 1)
-    return [sweep.name, sweep.title, default, setting, metric, own["Δ"], own["Δ ±"], own["p"], gap, both]
+def _of_sweep(frame: pd.DataFrame, sweep: sweeps.Sweep) -> Iterator[list]:
+    """The rows of one sweep, those without records empty; none without a default."""
+    asked, default, printed = findings.question(sweep.name), tables.default_variant(sweep), tables.published_of(sweep)
+    if not default:
+        return
+    pairs = asked.get("pairs") or {v: (v, default) for v in sweep.variants if v != default}
+    known = {(c.name, c.metric): c for c in findings.compared(frame, sweep, pairs)}
+    beside = asked.get("against", default).removeprefix("compared with ")
+    for name, pair in pairs.items():
+        for m in METRICS:
+            c = known.get((name, m))
+            ours = [c.ours.mean, c.ours.half_width, c.p] if c else [None] * 3
+            yield [sweep.name, sweep.title, beside, name, m, *ours, findings.gap(printed, *pair, m)]
 
 
 def of(found: Sequence[Contrast]) -> pd.DataFrame:
@@ -89,7 +95,7 @@ def draw(table: pd.DataFrame) -> Figure:
     for tick, name in zip(axes[0].get_yticklabels(), labels.values(), strict=True):
         tick.set_fontweight("normal" if name.startswith(" ") else "bold")
     figure = axes[0].figure
-    figure.supxlabel(f"points{' against the default setting' if 'default' in table else ''}", fontsize=10)
+    figure.supxlabel("points", fontsize=10)
     figure.legend(handles=_legend(), loc="outside upper left", ncols=2, handletextpad=0.3, columnspacing=1.0)
     return figure
 

@@ -5,17 +5,15 @@ from dataclasses import replace
 from functools import partial
 
 import pandas as pd
-import yaml
 
 from gift_lib import intervals
 from gift_lib.book import claims, findings, identity, tables, why
 from gift_lib.book.claims import Claim, Comparison, Evidence
-from gift_lib.book.findings import ALPHA, Box, Contrast, both, counted, grouped, listed, pairs, seeds
+from gift_lib.book.findings import ALPHA, Box, Contrast, both, counted, grouped, listed, pairs, question, seeds
 from gift_lib.intervals import Estimate
 from gift_lib.runs import numerics, sweeps
 from gift_lib.runs import published as paper
 from gift_lib.runs.published import METRICS
-from gift_lib.runs.repository import book_folder
 from gift_lib.runs.sweeps import Sweep
 
 
@@ -38,33 +36,40 @@ REFERENCES = [(row.split("/")[1], "", row, "table1/GIFT") for row in ("table1/Ze
 CONTRASTS = {"own-orders": ORDERS, "pretrainings": PRETRAININGS, "references": REFERENCES}
 
 
-def question(sweep: str) -> dict:
-    """What the page of a sweep compares, where `book/data/questions.yml` says more than its settings do."""
-    return yaml.safe_load((book_folder() / "data" / "questions.yml").read_text(encoding="utf-8")).get(sweep, {})
-
-
 def opening(frame: pd.DataFrame, sweep: str, scale: str = "mini") -> Box | None:
-    """The box of a sweep with a default setting: what its page asks about (`question`); None without records."""
+    """The box of a sweep with a default setting: what its page asks about; None without records."""
     loaded, asked = sweeps.load(sweep, scale), question(sweep)
     default = tables.default_variant(loaded)
     if not (found := findings.compared(frame, loaded, asked.get("pairs"))):
         return None
     against = asked.get("against", f"compared with *{default}*, the default")
-    said = [f"{loaded.title}, {against}: {_directions(found)}.", _undecided(found), asked.get("words", "")]
+    said = [f"{loaded.title}, {against}: {_directions(found)}.", _undecided(found), asked.get("words", ""),
+            *(_task_by_task(frame, loaded, *of) for of in asked.get("tasks", ()))]  # fmt: skip
     lead = said.pop(0) if any(c.sign for c in found) else " ".join((said.pop(0), said.pop(0)))
     many = ", in each metric, for the number of settings" if len({c.name for c in found}) > 1 else ""
     beside_it = "The paper has no such experiment." if sweep.startswith("own-") else contradicted(found)
     sure = surety(found, many) + older(frame, scale, sweep)
-    return Box(lead, sure, beside_it + _claimed(frame, sweep, scale), " ".join(said).strip())
+    return Box(lead, sure, beside_it + _claimed(frame, sweep, scale), " ".join(filter(None, said)))
 
 
-def _directions(found: Sequence[Contrast]) -> str:
+def _task_by_task(frame: pd.DataFrame, sweep: Sweep, a: str, b: str, metric: str) -> str:
+    """In which tasks two settings clearly differ; '' without records."""
+    found = tables.per_task_difference(frame, sweep, a, b, metric)
+    return findings.tasks(found, metric) if len(found) else ""
+
+
+#: How `_directions` calls settings that are clearly above, below, or above in one number and below in another.
+SETTINGS = ("clearly better with", "clearly worse with", "better in one number, worse in another with")
+METHODS = ("clearly above GIFT:", "clearly below GIFT:", "above it in one number, below it in another:")
+
+
+def _directions(found: Sequence[Contrast], names: Sequence[str] = SETTINGS) -> str:
     """The clear differences: settings by the direction in which they change the three numbers."""
     clear = {c.name: [d for d in found if d.name == c.name and d.sign] for c in found}
-    kinds = {"clearly better": {1}, "clearly worse": {-1}, "better in one number, worse in another": {1, -1}}
     said = {kind: [f"*{n}* ({listed([f'{c.metric} {findings.signed(c.ours)}' for c in cs])})" for n, cs in clear.items()
-                   if {c.sign for c in cs} == signs] for kind, signs in kinds.items()}  # fmt: skip
-    return "; ".join(f"{kind} with {listed(parts)}" for kind, parts in said.items() if parts) or "nothing is clear"
+                   if {c.sign for c in cs} == signs]
+            for kind, signs in zip(names, ({1}, {-1}, {1, -1}), strict=True)}  # fmt: skip
+    return "; ".join(f"{kind} {listed(parts)}" for kind, parts in said.items() if parts) or "nothing is clear"
 
 
 def _undecided(found: Sequence[Contrast]) -> str:
@@ -111,8 +116,8 @@ def older(frame: pd.DataFrame, scale: str, *rows: str) -> str:
              if n in rows or f"{n}/{v}" in rows]  # fmt: skip
     more = [*dict.fromkeys(v for v, runs in found if any(map(numerics.touched, runs.values())))]
     named = listed(more) if len(more) < 4 else f"{len(more)} rows"
-    said = f"; it reaches further in {named} ({numerics.MARK})" if more else ""
-    return f" Runs are of an earlier version of this code: what changed since stands further down{said}."
+    said = f", and more than rounding in {named} ({numerics.MARK})" if more else ""
+    return f" Runs are of an earlier version of this code; what changed since stands below their table{said}."
 
 
 def contrasts(frame: pd.DataFrame, of: Sequence[tuple[str, str, str, str]], scale: str = "mini") -> list[Contrast]:
@@ -134,13 +139,15 @@ def of_table(frame: pd.DataFrame, scale: str = "mini", *, order: str) -> Box | N
         return None
     places = {m: _place(trained, found, m) for m in METRICS}
     ours = listed([f"{m} {trained['GIFT'][m]}" for m in METRICS])
+    ahead = [m for m, said in places.items() if "ahead" in said and "(clear)" in said]
     return Box(
-        f"GIFT reaches {ours}: {'; '.join(places.values())}.",
+        f"GIFT is clearly first in {listed(ahead) or 'none of the three numbers'}: {'; '.join(places.values())}.",
         f"{seeds(e.n for row in trained.values() for e in row.values() if e)} per method, ± is half a 95 % interval. A "
         f"difference, over the seeds that both have, is clear where p < {ALPHA} after Holm's correction over all pairs "
         "of methods in that metric: more is asked than in the table's own test against GIFT."
         f"{_milder(frame, sweep, found, scale)}{older(frame, scale, sweep.name)}",
-        _ranks(order, found, [m for m, said in places.items() if "ahead" in said and "(clear)" in said]),
+        _ranks(order, found, ahead),
+        f"It reaches {ours}.",
     )
 
 
@@ -198,12 +205,16 @@ def _place(trained: Mapping[str, Mapping[str, Estimate]], found: Sequence[Contra
 
 def _places(frame: pd.DataFrame, scale: str = "mini", *, sweep: str, places: str) -> Box | None:
     """Does what GIFT is ahead of others by depend on the place that it was measured in?"""
-    box, rows = agreement(contrasts(frame, of := CONTRASTS[sweep], scale), places), (row for c in of for row in c[2:])
+    of = CONTRASTS[sweep]
+    box, rows = agreement(contrasts(frame, of, scale), places, **question(sweep)), (row for c in of for row in c[2:])
     return box and replace(box, sure=box.sure + older(frame, scale, *rows))
 
 
-def agreement(found: Sequence[Contrast], places: str) -> Box | None:
-    """The box for differences of GIFT to others that were measured in several places; None without any."""
+def agreement(found: Sequence[Contrast], places: str, same: str = "", turns: str = "") -> Box | None:
+    """The box for differences of GIFT to others that were measured in several places; None without any.
+
+    It begins with `same` or with `turns`, by whether one of them changes its sign clearly.
+    """
     if not found:
         return None
     groups: dict[tuple[str, str], list[Contrast]] = {}
@@ -216,7 +227,8 @@ def agreement(found: Sequence[Contrast], places: str) -> Box | None:
     said = [f"{kind} {', and '.join(grouped(ks))}" for kind, ks in kinds.items() if ks]
     count = len({c.where for c in found})
     where = f"all {count} {places}" if count > 1 else f"one of the {places}"
-    lead = f"In {where} GIFT stands clearly {'; '.join(said)}." if said else "No difference is clear everywhere."
+    start = f"{before} in" if (before := turns if turned else same) else "In"
+    lead = f"{start} {where} GIFT stands clearly {'; '.join(said)}." if said else "No difference is clear everywhere."
     rest = [k for k in groups if not any(k in ks for ks in kinds.values())]
     lead += f" Clear in some {places} only, or in none: {listed(grouped(rest))}." if said and rest else ""
     many = "Some of them change" if len(turned) > 1 else "One of them changes" if turned else "None of them changes"
@@ -237,7 +249,7 @@ def references(frame: pd.DataFrame, scale: str = "mini") -> Box | None:
     """Each reference less GIFT: what is left to gain; None without records."""
     if not (found := contrasts(frame, REFERENCES, scale)):
         return None
-    lead = f"Compared with GIFT: {_directions(found)}."
+    lead = f"{(said := _directions(found, METHODS))[0].upper()}{said[1:]}."
     sure = surety(found) + older(frame, scale, *(row for c in REFERENCES for row in c[2:]))
     return Box(lead, sure, contradicted(found), _undecided(found))
 
@@ -264,17 +276,15 @@ def ablations(frame: pd.DataFrame, scale: str = "mini") -> Box | None:
     """What each number hangs on most, how many effects are clear, and which the paper has with another sign."""
     from gift_lib.book import forest  # what draws is imported where something is drawn
 
-    if (every := forest.rows(frame, scale)).empty:
+    if (table := forest.rows(frame, scale)).empty:
         return None
-    # Two ablations may compare the same runs: they count once.
-    table = every.drop_duplicates(["runs", "metric"])
     clear = table[table["p"] < ALPHA].sort_values("Δ", key=abs, ascending=False)
-    settings, changed = (t["runs"].nunique() for t in (table, clear))
+    settings, changed = (len(t.drop_duplicates(["sweep", "setting"])) for t in (table, clear))
     tops = clear.drop_duplicates(["metric", "sweep"])
     texts = [f"the {r['head'].lower()} ({r['Δ']:+.1f} ± {r['±']:.1f}: *{r['setting']}*)" for _, r in tops.iterrows()]
     by_metric = pd.Series(texts, index=tops["metric"], dtype=str)
     said = [f"{m} with {listed([*by_metric[[m]][:2]])}" for m in METRICS if m in by_metric]
-    still = every.groupby("head", sort=False)["p"].min().loc[lambda p: ~(p < ALPHA)].index.str.lower()
+    still = table.groupby("head", sort=False)["p"].min().loc[lambda p: ~(p < ALPHA)].index.str.lower()
     told = [Contrast(r["setting"], "", r["metric"], Estimate(r["Δ"], r["±"], 0), r["published"], r["p"])
             for r in clear[clear["published"].notna()].to_dict("records")]  # fmt: skip
     more = f"Of {settings} settings {changed} clearly differ from the default of their ablation in some number"

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from gift_lib import results
 from gift_lib.book import findings, tables
-from gift_lib.book.openings import CONTRASTS, box, contrasts, question
+from gift_lib.book.openings import CONTRASTS, box, contrasts
 from gift_lib.files import expanded
 from gift_lib.intervals import Estimate
 from gift_lib.runs import batch, sweeps
@@ -92,6 +92,19 @@ def per_task(sweep: str, metric: str, scale: str = "mini") -> Markdown:
     return Markdown(tables.markdown(shown.rename_axis(f"{metric} (%)")))
 
 
+def per_task_points(sweep: str, metric: str, scale: str = "mini") -> Figure | Markdown:
+    """`per_task` as a figure: how many points each setting lies above or below the default in each task."""
+    from gift_lib.book import plots
+
+    frame, loaded = records(), sweeps.load(sweep, scale)
+    found, default = tables.per_task(frame, loaded, metric), tables.default_variant(loaded)
+    others = [v for v in found.dropna(how="all").index if v != default]
+    if default not in found.index or not others:
+        return _missing(frame, sweep, scale)
+    above = (found - found.loc[default]).loc[others].drop(columns="mean").rename_axis(index="of", columns="number")
+    return plots.dots(above.stack().rename("value").reset_index().astype({"number": str}))
+
+
 def tiles(sweep: str, metric: str, scale: str = "mini") -> Figure | Markdown:
     """`per_task` as tiles: points above the untouched model, the best row first."""
     from gift_lib.book import tiles
@@ -144,7 +157,7 @@ def readings(sweep: str, scale: str = "mini") -> Markdown:
 def pairs(sweep: str, scale: str = "mini") -> Markdown:
     """The pairs of settings that a page asks about, a row each: points with the 95 % interval over shared seeds."""
     frame, loaded = records(), sweeps.load(sweep, scale)
-    if not (found := findings.compared(frame, loaded, question(sweep)["pairs"])):
+    if not (found := findings.compared(frame, loaded, findings.question(sweep)["pairs"])):
         return _missing(frame, sweep, scale)
     texts = pd.Series({(f"{c.first} less {c.second}", c.metric): findings.signed(c.ours) for c in found})
     table = texts.unstack(sort=False).fillna("").rename_axis("difference")

@@ -281,10 +281,11 @@ def points(frame: pd.DataFrame) -> Figure:
 
 @style()
 def dots(frame: pd.DataFrame) -> Figure:
-    """A row per `number`, a panel per `order`: a mark at the `value` that each of `of` gives it."""
+    """A row per `number`, a panel per `order` where there are any: a mark at the `value` that each of `of` gives it."""
     look = {"hue": "of", "style": "of", "palette": SERIES_COLOURS[: frame["of"].nunique()], "s": 70, "linewidth": 0}
-    panels = sns.relplot(frame, x="value", y="number", col="order", facet_kws=INSIDE, **look)
-    panels.set_titles("Order {col_name}").set_axis_labels("", "")
+    several = "order" if "order" in frame else None
+    panels = sns.relplot(frame, x="value", y="number", col=several, facet_kws=INSIDE, **look)
+    panels.set_titles("Order {col_name}" if several else "").set_axis_labels("", "")
     for panel in panels.axes.flat:
         panel.axvline(0, color=theme.GRID)
         panel.grid(axis="y")

@@ -6,11 +6,9 @@ the file's digest, so that an edited method runs anew and an interrupted one goe
 """
 
 import argparse
-import multiprocessing
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -21,9 +19,8 @@ from gift_lib.config import Experiment, experiment
 from gift_lib.device import find_device
 from gift_lib.errors import ConfigError, GiftError
 from gift_lib.methods.outside import load_file
-from gift_lib.runs import batch, sweeps
+from gift_lib.runs import batch, side_by_side, sweeps
 from gift_lib.runs.repository import ROOT, records_folder
-from gift_lib.training import Runtime, run
 
 FOLDER = ROOT / "build" / "rows"
 
@@ -35,26 +32,6 @@ def runs(method: str, order: str, seeds: Sequence[int], scale: str = "mini") -> 
     return [experiment(scale, method=method, order=order, seed=seed) for seed in seeds]
 
 
-def make(file: Path, wanted: Sequence[Experiment], folder: Path, jobs: int, device: str) -> Iterator[results.Record]:
-    """The records of some runs, as they are finished; at most `jobs` at a time, several in processes."""
-    if jobs == 1:
-        yield from (_run(file, e, folder, device) for e in wanted)
-        return
-    context = multiprocessing.get_context("spawn")  # a forked process would share this one's threads and its GPU
-    with ProcessPoolExecutor(min(jobs, len(wanted)), mp_context=context) as pool:
-        waiting = [pool.submit(_run, file, e, folder, device) for e in wanted]
-        try:
-            for done in as_completed(waiting):
-                yield done.result()
-        finally:
-            pool.shutdown(cancel_futures=True)  # after an error the runs that are not begun are not begun
-
-
-def _run(file: Path, e: Experiment, folder: Path, device: str) -> results.Record:
-    load_file(file)
-    return run(e, Runtime(device=device, progress=False), folder)
-
-
 def table(own: Sequence[results.Record], order: str, scale: str = "mini") -> str:
     """The committed rows with the new one below, as text.
 
@@ -63,7 +40,7 @@ def table(own: Sequence[results.Record], order: str, scale: str = "mini") -> str
     committed = batch.standing_records(records_folder())
     frame, said = results.load_frame([*committed, *own]), []
     mine = [r for r in committed if r["config"]["order"] == order and r["config"]["scale"] == scale]
-    here, there = kind_of(own[0]), {kind_of(r) for r in mine}
+    here, there = results.kind_of(own[0]), {results.kind_of(r) for r in mine}
     if there - {here}:
         frame = results.load_frame(own)
         said = [
@@ -74,11 +51,6 @@ def table(own: Sequence[results.Record], order: str, scale: str = "mini") -> str
     filled = shown[shown["", "n"] != "0"]
     parts = [tables.markdown(part) for part in tables.halves(filled)]
     return "\n\n".join([*parts, *said, *filter(None, [tables.age(frame, tables.main_sweep(frame, order, scale))])])
-
-
-def kind_of(record: results.Record) -> str:
-    """The kind of machine that a record was made on, as far as it decides how numbers are rounded."""
-    return f"{record['run'].get('device')} {record['run'].get('cpu_capability')}"
 
 
 def summary(own: Sequence[results.Record]) -> str:
@@ -117,7 +89,7 @@ def _act(options: argparse.Namespace) -> str:
     methods.check(wanted[0])
     print(f"{method}: {len(wanted)} runs of order {options.order}, {options.jobs} at a time", flush=True)
     own = []
-    for record in make(options.file, wanted, options.results, options.jobs, device):
+    for record in side_by_side.make(options.file, wanted, options.results, options.jobs, device):
         own.append(record)
         print(f"  seed {record['config']['seed']} is done ({len(own)} of {len(wanted)})", flush=True)
     minutes = (time.perf_counter() - started) / 60

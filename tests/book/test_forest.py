@@ -4,8 +4,9 @@ import pytest
 from fixtures_records import frame, sweep_records
 from matplotlib.colors import to_hex
 
-from gift_lib.book import forest, openings, pages, tables
+from gift_lib.book import findings, forest, openings, pages, tables
 from gift_lib.intervals import Estimate
+from gift_lib.runs import sweeps
 from gift_lib.runs.published import METRICS
 from gift_lib.runs.repository import ROOT
 
@@ -26,6 +27,29 @@ def test_every_setting_but_the_default_has_the_tables_own_numbers(rows):
         assert (row["Δ"], row["p"]) == (block.at[row["setting"], "Δ"], block.at[row["setting"], "p"])
         gap = block.at[row["setting"], "published"] - block.at["beta=0.25", "published"]
         assert row["published"] == pytest.approx(gap)
+
+
+def test_what_a_page_pairs_is_paired_here_too():
+    level = {"1K, medium": 60.0, "1K, small": 65.0, "3K, small": 50.0, "3K, medium": 50.0}
+    made = frame(sweep_records("ablation-guidance", level.get))
+    found = forest.rows(made).set_index(["setting", "metric"])
+    assert found.at[("small at 3K", "Last"), "Δ"] == pytest.approx(0, abs=0.5), "not less 1K, medium"
+    assert found.at[("small at 1K", "Last"), "Δ"] > 4
+    assert "against medium on as many images" in set(forest.rows(made, only="ablation-guidance")["head"])
+    assert "against *medium on as many images*" in forest.said(forest.rows(made))
+
+
+def test_no_two_ablations_tell_the_same_difference():
+    seen = {}
+    for name in (n for n in sweeps.names("mini") if n not in forest.ELSEWHERE):
+        sweep = sweeps.load(name)
+        runs = {v: frozenset(c.experiment.digest for c in sweep.cells if c.variant == v) for v in sweep.variants}
+        default = tables.default_variant(sweep)
+        pairs = findings.question(name).get("pairs") or {v: (v, default) for v in runs if default and v != default}
+        for pair in pairs.values():
+            key = frozenset(runs[v] for v in pair)
+            assert key not in seen, (name, pair, seen[key])
+            seen[key] = name, pair
 
 
 def test_only_clear_differences_have_a_colour(rows):
@@ -76,8 +100,6 @@ def test_without_records_the_page_says_so():
 
 
 def test_each_ablation_has_the_page_that_its_line_links_to():
-    from gift_lib.runs import sweeps
-
     told = [n for n in sweeps.names("mini") if n.startswith(("ablation-", "own-")) and n not in forest.ELSEWHERE]
     assert all((ROOT / "notebooks" / forest.page_of(n)).is_file() for n in told)
 

@@ -6,10 +6,10 @@ from IPython.display import Markdown
 from matplotlib.figure import Figure
 
 from gift_lib import losses, results
-from gift_lib.book import pages
+from gift_lib.book import pages, tables
 from gift_lib.config import experiment, from_dict
 from gift_lib.generation import pipeline
-from gift_lib.runs import batch
+from gift_lib.runs import batch, sweeps
 
 PARTS = {
     "table": ("I",), "per_task": ("table1", "Last"), "ranking": ("I",),
@@ -108,6 +108,21 @@ def test_pairs_are_differences_with_intervals(some):
 def test_few_settings_stand_beside_each_other_with_tasks_below(some):
     assert pages.per_task("ablation-images", "Last").data.startswith("| Last (%) | 32 | 64 |")
     assert pages.per_task("table1", "Last").data.startswith("| Last (%) | ZSCL | GIFT |")
+
+
+def test_points_per_task_are_less_the_default_of_each_task(monkeypatch):
+    kept = frame(sweep_records("ablation-images", {"32": 40.0, "256": 50.0}.get, noise=3))
+    monkeypatch.setattr(pages, "records", lambda folder=None: kept)
+    figure = pages.per_task_points("ablation-images", "Last")
+    tasks = [t.get_text() for t in figure.axes[0].get_yticklabels()]
+    means = tables.per_task(kept, sweeps.load("ablation-images"), "Last").drop(columns="mean")
+    want = (means.loc["32"] - means.loc["256"]).to_dict()
+    (marks,) = (c.get_offsets().data for c in figure.axes[0].collections if len(c.get_offsets()))
+    assert {tasks[int(y)]: float(x) for x, y in marks} == pytest.approx(want) and len(tasks) > 2
+    assert figure.axes[0].get_title() == ""
+    assert "make sweep NAME=own-pool" in pages.per_task_points("own-pool", "Last").data, (
+        "the default alone gives no points"
+    )
 
 
 def test_records_are_read_again_only_where_a_file_changed(monkeypatch, tmp_path):

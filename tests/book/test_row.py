@@ -10,6 +10,7 @@ from gift_lib.book import row
 from gift_lib.config import experiment
 from gift_lib.errors import ConfigError, DataError
 from gift_lib.methods.outside import load_file, source_digest
+from gift_lib.runs import side_by_side
 
 SOURCE = """
     from gift_lib.methods.base import Method, register
@@ -82,7 +83,7 @@ def test_a_row_has_a_run_for_each_seed(written, tmp_path, capsys, monkeypatch):
         made.append((e.method, e.order, e.seed, folder))
         return record(e)
 
-    monkeypatch.setattr(row, "run", run)
+    monkeypatch.setattr(side_by_side, "run", run)
     folder = tmp_path / "rows"
     assert row.main([str(written()), "--seeds", "0,3", "--jobs", "1", "--results", str(folder)]) == 0
     assert made == [("lazy", "I", 0, folder), ("lazy", "I", 3, folder)]
