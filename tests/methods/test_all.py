@@ -20,6 +20,7 @@ TITLES = {
     "lwf-vr": "LwF-VR", "wise-ft": "WiSE-FT", "zscl": "ZSCL", "moe-adapter": "MoE-Adapter", "gift": "GIFT",
     "upper-bound": "Individual fine-tune", "joint": "Joint training", "condu": "ConDU-FT", "rail": "RAIL",
     "keeplora": "KeepLoRA", "gnsp": "GNSP", "two-teachers": "GIFT, two teachers",
+    "all-prompts": "GIFT, all prompts", "neighbours": "GIFT, batches of neighbours",
 }  # fmt: skip
 
 

@@ -1,11 +1,15 @@
-"""GIFT with a teacher for each kind of prompt: what each of them answers for."""
+"""Variants from the search for a better GIFT: what each of them changes, and nothing else."""
+
+from functools import partial
 
 import pytest
 import torch
 from fixtures_methods import equal, fit, interrupt_at, synthesize, tiny_method, tiny_task, weights, world
 
 from gift_lib.files import canonical_json
-from gift_lib.methods.base import Batch
+from gift_lib.losses import image_text_alignment
+from gift_lib.methods.base import Batch, seeded
+from gift_lib.methods.searched import Alike, aligned
 from gift_lib.pool import ClassPool, concepts_of
 
 __all__ = ["world"]
@@ -72,12 +76,60 @@ def test_of_a_template_of_ones_own_concepts_are_concepts_too():
     assert m.general.tolist() == [True, False]
 
 
-@pytest.mark.parametrize("stop", [3, 8])
-def test_a_killed_run_goes_on_to_the_same_result(world, monkeypatch, stop):
-    whole = world.run("two-teachers", images_per_task=10)
+def test_a_picture_is_compared_with_all_prompts_of_the_set():
+    m = second_task("all-prompts")
+    x, tokens = m.clip.preprocess.eval(m.pictures), m.clip.tokenize(m.prompts)
+    normal, which = torch.nn.functional.normalize, [1, 5, 2]
+    with torch.no_grad():
+        M = float(m.scale) * normal(m.model.encode_image(x)) @ normal(m.model.encode_text(tokens)).T
+    assert M.shape == (6, 5) and float(cd(m, which)) == pytest.approx(0, abs=1e-5), "the teacher is still the student"
+    own = [m.prompts.index(PROMPTS[i]) for i in which]
+    assert own[0] == own[1] != own[2]
+    want = 0.0
+    for i, k in zip(which, own, strict=True):
+        target = torch.full((5,), 0.2 / 5)
+        target[k] += 0.8
+        want -= float((target * M[i].log_softmax(0)).sum()) / 3
+    for k, share in ((own[0], [0.4, 0.4, 0.0]), (own[2], [0.0, 0.0, 0.8])):
+        target = torch.tensor(share) + 0.2 / 3
+        want -= float((target * M[which, k].log_softmax(0)).sum()) / 2
+    found = aligned(M[which], torch.tensor(own))
+    assert float(found) == pytest.approx(want, rel=1e-4)
+    batch = Batch(0, torch.empty(0, 3, 16, 16), torch.empty(0, dtype=torch.int64), torch.tensor(which))
+    assert float(m.preserve(batch)["ita"].detach()) == pytest.approx(m.experiment.beta * want, rel=1e-3)
+
+
+def test_against_its_own_prompts_alone_it_is_image_text_alignment():
+    M = torch.randn(4, 4, generator=torch.Generator().manual_seed(0))
+    assert float(aligned(M, torch.arange(4))) == pytest.approx(float(image_text_alignment(M, torch.arange(4))))
+
+
+def test_batches_of_neighbours_hold_every_picture_once_and_the_nearest_together():
+    place = torch.tensor([0.0, 5.0, 0.1, 5.2, 0.3, 9.0, 5.1])
+    alike = Alike(7, 3, partial(seeded, 0, 0, "neighbours"), -(place[:, None] - place).abs())
+    for epoch in range(4):
+        batches = [alike(3 * epoch + k).tolist() for k in range(3)]
+        assert sorted(i for b in batches for i in b) == list(range(7)) and [len(b) for b in batches] == [3, 3, 1]
+        first = batches[0][0]
+        nearest = sorted(range(7), key=lambda i: abs(float(place[i] - place[first])))[:3]
+        assert set(batches[0]) == set(nearest)
+    assert len({tuple(alike(3 * e).tolist()) for e in range(4)}) > 1, "epochs differ"
+
+
+def test_with_batches_of_neighbours_only_the_pictures_of_a_batch_change():
+    first, second = second_task("gift"), second_task("neighbours", synthetic_batch_size=2)
+    near = second.alike(0).tolist()
+    assert len(near) == 2
+    assert cd(second, [0, 1, 2]) == cd(second, [3, 4]), "the step decides, not the loop's own draw"
+    assert set(dict(first.parameters())) == set(dict(second.parameters()))
+
+
+@pytest.mark.parametrize("name", ["two-teachers", "all-prompts", "neighbours"])
+def test_a_killed_run_goes_on_to_the_same_result(world, monkeypatch, name):
+    whole = world.run(name, images_per_task=10)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        interrupt_at(stop, patch)
-        world.run("two-teachers", images_per_task=10)
-    resumed = world.run("two-teachers", images_per_task=10)
+        interrupt_at(8, patch)
+        world.run(name, images_per_task=10)
+    resumed = world.run(name, images_per_task=10)
     assert canonical_json(resumed["result"]) == canonical_json(whole["result"])
     assert equal(weights(world.methods[0]), weights(world.methods[-1]))
