@@ -273,7 +273,7 @@ def default_variant(sweep: Sweep) -> str:
 
 def published_of(sweep: Sweep) -> dict[str, dict[str, float]]:
     """{variant: {metric: published value}}: the printed row of the same experiment, for variants that have one."""
-    printed = _printed(sweep.cells[0].experiment.scale)
+    printed = _printed(sweep.cells[0].experiment.scale, sweeps.world_of(sweep.name))
     first = {c.variant: c.experiment for c in reversed(sweep.cells)}
     keys = {v: _seedless(first[v]) for v in sweep.variants}
     rows = {v: printed.get((sweep.paper, k)) or printed.get(("", k)) for v, k in keys.items()}
@@ -281,12 +281,17 @@ def published_of(sweep: Sweep) -> dict[str, dict[str, float]]:
 
 
 @functools.cache
-def _printed(scale: str) -> dict[tuple[str, str], dict[str, float]]:
-    """Published rows by (table, experiment), and by ("", experiment) where the table does not matter."""
+def _printed(scale: str, world: str = "") -> dict[tuple[str, str], dict[str, float]]:
+    """Published rows by (table, experiment of a world), and by ("", experiment) where the table does not matter."""
+    from gift_lib.world.settings import RUNS
+
+    settings = RUNS[world] if world else {}
     found: dict[tuple[str, str], dict[str, float]] = {}
     frame = paper.load()
     for row in frame[frame["dataset"] == ""].to_dict("records"):
-        e = paper.experiment_of(row["method"], row["order"], scale, **paper.parse_settings(row["settings"]))
+        e = paper.experiment_of(
+            row["method"], row["order"], scale, world=settings, **paper.parse_settings(row["settings"])
+        )
         for table in (row["table"], ""):
             found.setdefault((table, e.digest), {m: row[m] for m in METRICS})
     return found

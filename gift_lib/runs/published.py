@@ -87,21 +87,30 @@ def parse_settings(text: str) -> dict[str, Any]:
     return {k.strip(): yaml.safe_load(v) for k, v in pairs}
 
 
-def at_scale(settings: Mapping[str, Any], scale: str) -> dict[str, Any]:
-    """Published settings in a scale's own counts: 1000 images become 256 at the mini scale, 50 steps 20."""
+def at_scale(settings: Mapping[str, Any], scale: str, world: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Published settings in a scale's own counts: 1000 images become 256 at the mini scale, 50 steps 20.
+
+    `world` is what a world of the scale model changes of the preset: its counts are then the measure.
+    """
     if scale not in SCALES:
         raise ConfigError(f"there is no scale {scale!r}; {nearest(scale, SCALES)}")
-    counts = {
-        k: max(1, round(getattr(SCALES[scale], k) * settings[k] / unit))
-        for k, unit in _PUBLISHED_UNITS.items()
-        if k in settings
-    }
+    preset = {**SCALES[scale].to_dict(), **(world or {})}
+    counts = {k: max(1, round(preset[k] * settings[k] / unit)) for k, unit in _PUBLISHED_UNITS.items() if k in settings}
     return {**settings, **counts}
 
 
-def experiment_of(method: str, order: str, scale: str = "mini", seed: int = 0, **settings: Any) -> Experiment:
-    """The experiment behind a published row: the scale's preset with the row's settings.
+def experiment_of(
+    method: str,
+    order: str,
+    scale: str = "mini",
+    seed: int = 0,
+    world: Mapping[str, Any] | None = None,
+    **settings: Any,
+) -> Experiment:
+    """The experiment behind a published row: the scale's preset, what a `world` changes of it, the row's settings.
 
     Counts in `settings` are in published units (see `at_scale`).
     """
-    return experiment(scale, **at_scale(settings, scale), method=method, order=order, seed=seed)
+    return experiment(
+        scale, **{**(world or {}), **at_scale(settings, scale, world)}, method=method, order=order, seed=seed
+    )

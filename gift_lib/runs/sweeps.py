@@ -86,11 +86,16 @@ def _parted(name: str) -> tuple[str, str]:
     return (file, world) if at and world and not set(world) & set("/.") else (name, "")
 
 
+def world_of(name: str) -> str:
+    """The world that the name of a sweep ends in, as `2` in `table1@2`; '' for the preset's own."""
+    return _parted(name)[1]
+
+
 def _of_world(name: str, scale: str) -> dict[str, Any]:
     """What the world that a name ends in changes of its scale's preset."""
     from gift_lib.world.settings import RUNS
 
-    _, world = _parted(name)
+    world = world_of(name)
     if world and scale != "mini":
         raise ConfigError(f"sweep {name!r} names a world, and only the scale model has several: leave out @{world}.")
     if world and world not in RUNS:

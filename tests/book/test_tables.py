@@ -13,6 +13,7 @@ from gift_lib.book import tables
 from gift_lib.config import experiment
 from gift_lib.errors import ConfigError, DataError
 from gift_lib.runs import published, sweeps
+from gift_lib.runs.repository import ROOT
 from gift_lib.tasks import ORDERS
 
 LEVELS = {"Zero-shot": 62.0, "Continual Finetune": 55.0, "l2 baseline": 60.0, "ZSCL": 68.0, "GIFT": 70.0}
@@ -78,6 +79,7 @@ def test_published_settings_keep_their_ratios_at_the_mini_scale():
         "images_per_task": 768, "denoising_steps": 10, "beta": 0.5,
     }  # fmt: skip
     assert published.at_scale({"images_per_task": 3000}, "paper") == {"images_per_task": 3000}
+    assert published.at_scale({"images_per_task": 3000}, "mini", {"images_per_task": 120}) == {"images_per_task": 360}
     assert published.parse_settings("teacher=wise(0.2); beta=0.5") == {"teacher": "wise(0.2)", "beta": 0.5}
 
 
@@ -90,11 +92,21 @@ def test_every_sweep_of_a_published_table_has_all_its_rows():
             assert len(sweep.variants) == len(published.rows(sweep.paper, order)), name
 
 
+@pytest.mark.parametrize("name", [n for n in sweeps.names("mini") if not n.startswith("own-world")])
+def test_on_another_world_a_row_stands_beside_the_same_published_one(name):
+    """A world has counts of its own: 1000 images are 256 on one and 120 on another."""
+    assert tables.published_of(sweeps.load(f"{name}@2")) == tables.published_of(sweeps.load(name))
+
+
 def test_published_values_go_with_the_right_variant():
     of_steps = tables.published_of(sweeps.load("ablation-steps"))
     assert of_steps["w/o AWC, 10 steps"] == {"Transfer": 69.2, "Avg": 76.6, "Last": 84.8}
     assert tables.published_of(sweeps.load("ablation-consolidation"))["AWC"]["Last"] == 86.0
     assert tables.published_of(sweeps.load("own-orders")) == {}
+    later = tables.published_of(sweeps.load("later"))
+    assert set(later) == {"GIFT (I)", "GIFT (II)", "MoE-Adapter (I)", "MoE-Adapter (II)", "ConDU-FT (I)"}
+    as_cited = (ROOT / "book" / "data" / "later.csv").read_text(encoding="utf-8")
+    assert "ConDU,{Transfer},{Avg},{Last}".format(**later["ConDU-FT (I)"]) in as_cited
 
 
 @pytest.mark.parametrize(
