@@ -29,11 +29,13 @@ ORDERS = [_less("Continual Finetune", *p) for p in (
 PRETRAININGS = [_less(n, *p) for n in ("Continual Finetune", "ZSCL", "MoE-Adapter") for p in (
     ("of the tables", "table1/{}"), ("(1)", "pretrainings/{} (1)"), ("(2)", "pretrainings/{} (2)"),
 )]  # fmt: skip
+LATER = [_less(n, f"Order {o}", f"later@2/{{}} ({o})") for n in ("MoE-Adapter", "ConDU-FT", "RAIL", "KeepLoRA", "GNSP")
+         for o in ("I", "II")]  # fmt: skip
 #: Each reference less GIFT.
 REFERENCES = [(row.split("/")[1], "", row, "table1/GIFT") for row in ("table1/Zero-shot",
     "references/Individual fine-tune", "references/Joint training", "references/GIFT with real images")]  # fmt: skip
 #: What the pages of these sweeps compare, in words and as a figure.
-CONTRASTS = {"own-orders": ORDERS, "pretrainings": PRETRAININGS, "references": REFERENCES}
+CONTRASTS = {"own-orders": ORDERS, "pretrainings": PRETRAININGS, "references": REFERENCES, "later@2": LATER}
 
 
 def opening(frame: pd.DataFrame, sweep: str, scale: str = "mini") -> Box | None:
@@ -320,6 +322,7 @@ OPENINGS: dict[str, Callable[..., Box | None]] = {
     **{name: partial(of_table, order=order) for order, name in tables.MAIN.items()},
     "own-orders": partial(_places, sweep="own-orders", places="orders"),
     "pretrainings": partial(_places, sweep="pretrainings", places="pre-trainings"),
+    "later@2": partial(_places, sweep="later@2", places="orders"),
     "references": references, why.SWEEP: reasons, "claims": judgements, "ablations": ablations,
     identity.SWEEPS["I"]: identity.opening,
 }  # fmt: skip

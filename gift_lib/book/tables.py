@@ -261,14 +261,29 @@ def ablation(frame: pd.DataFrame, name: str, scale: str = "mini", names: Iterabl
 
 
 def default_variant(sweep: Sweep) -> str:
-    """The variant that is GIFT as it is, else GIFT without AWC (on which most ablations stand), else ''."""
-    scale = sweep.cells[0].experiment.scale
-    for consolidation in CHOICES["consolidation"][:2]:
-        wanted = _seedless(experiment(scale, consolidation=consolidation))
+    """The variant that is GIFT as it is, else GIFT without AWC (on which most ablations stand), else ''.
+
+    In the sweep's own world and order; a sweep of several orders has none.
+    """
+    scale, orders = sweep.cells[0].experiment.scale, {c.experiment.order for c in sweep.cells}
+    for consolidation in CHOICES["consolidation"][:2] if len(orders) == 1 else ():
+        changed = {
+            **_settings(sweeps.world_of(sweep.name)),
+            "consolidation": consolidation,
+            "order": next(iter(orders)),
+        }
+        wanted = _seedless(experiment(scale, **changed))
         for cell in sweep.cells:
             if _seedless(cell.experiment) == wanted:
                 return cell.variant
     return ""
+
+
+def _settings(world: str) -> Mapping:
+    """What a world changes of the scale model's preset."""
+    from gift_lib.world.settings import RUNS
+
+    return RUNS[world] if world else {}
 
 
 def published_of(sweep: Sweep) -> dict[str, dict[str, float]]:
@@ -283,14 +298,11 @@ def published_of(sweep: Sweep) -> dict[str, dict[str, float]]:
 @functools.cache
 def _printed(scale: str, world: str = "") -> dict[tuple[str, str], dict[str, float]]:
     """Published rows by (table, experiment of a world), and by ("", experiment) where the table does not matter."""
-    from gift_lib.world.settings import RUNS
-
-    settings = RUNS[world] if world else {}
     found: dict[tuple[str, str], dict[str, float]] = {}
     frame = paper.load()
     for row in frame[frame["dataset"] == ""].to_dict("records"):
         e = paper.experiment_of(
-            row["method"], row["order"], scale, world=settings, **paper.parse_settings(row["settings"])
+            row["method"], row["order"], scale, world=_settings(world), **paper.parse_settings(row["settings"])
         )
         for table in (row["table"], ""):
             found.setdefault((table, e.digest), {m: row[m] for m in METRICS})

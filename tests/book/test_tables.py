@@ -95,7 +95,13 @@ def test_every_sweep_of_a_published_table_has_all_its_rows():
 @pytest.mark.parametrize("name", [n for n in sweeps.names("mini") if not n.startswith("own-world")])
 def test_on_another_world_a_row_stands_beside_the_same_published_one(name):
     """A world has counts of its own: 1000 images are 256 on one and 120 on another."""
-    assert tables.published_of(sweeps.load(f"{name}@2")) == tables.published_of(sweeps.load(name))
+    one, two = sweeps.load(name), sweeps.load(f"{name}@2")
+    assert tables.published_of(two) == tables.published_of(one)
+    assert tables.default_variant(two) == tables.default_variant(one)
+
+
+def test_the_default_is_that_of_the_sweep_s_own_order_and_several_have_none():
+    assert [tables.default_variant(sweeps.load(n)) for n in ("table1", "table2", "later")] == ["GIFT", "GIFT", ""]
 
 
 def test_published_values_go_with_the_right_variant():
