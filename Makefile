@@ -124,7 +124,7 @@ table: install ## the table of a batch, of the records that it has so far: NAME=
 
 row: install ## a method of your own beside the table's rows: FILE=my_method.py; ORDER=II, SEEDS=0-9 for others
 	@test -n "$$FILE" || { echo "Give the file: make row FILE=my_method.py"; exit 2; }
-	OMP_NUM_THREADS=1 $(PY) -m gift_lib.book.row "$$FILE" --order "$$ORDER" --seeds "$${SEEDS:-0-4}" \
+	OMP_NUM_THREADS=1 $(PY) -m gift_lib.evidence.row "$$FILE" --order "$$ORDER" --seeds "$${SEEDS:-0-4}" \
 	  --scale "$$SCALE" --device "$$DEVICE" --jobs "$$JOBS"
 
 sweep-status: install ## what a batch has done and what is missing: NAME=... SCALE=...

@@ -10,6 +10,7 @@ What lies where, in the order in which data flows:
     metrics intervals evaluation checkpoint results training   the loop, and the record that it leaves
     world/                              how the scale model's weights are made and judged
     runs/                               batches, and commands about runs
+    evidence/                           tables, claims and their tests, from records
     book/                               what only pages need
     live/                               the page that draws in the reader's browser: its networks as files
 """
@@ -31,7 +32,8 @@ __version__ = "0.1.0"
 #: Modules that moved into a house: whoever types an old name is told the new one.
 MOVED = {
     "runs": "batch caches colab dry_run interpolation jobs overfitting published repository sweeps verify zero_shot",
-    "book": "claims findings gallery pages plots tables why widgets",
+    "evidence": "claims row tables",
+    "book": "findings gallery pages plots why widgets",
 }
 
 
@@ -40,9 +42,10 @@ class _Moved:
 
     @staticmethod
     def find_spec(name, path=None, target=None):
-        house = next((h for h, names in MOVED.items() if name.removeprefix("gift_lib.") in names.split()), None)
-        if house and name.startswith("gift_lib."):
-            raise ModuleNotFoundError(f"{name} is now gift_lib.{house}.{name.removeprefix('gift_lib.')}.", name=name)
+        last = name.rpartition(".")[2]
+        house = next((h for h, names in MOVED.items() if last in names.split()), None)
+        if house and name in (f"gift_lib.{last}", f"gift_lib.book.{last}"):
+            raise ModuleNotFoundError(f"{name} is now gift_lib.{house}.{last}.", name=name)
         return None
 
 

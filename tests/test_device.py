@@ -208,7 +208,7 @@ def test_the_world_s_commands_notice_a_missing_device_at_once(machine, monkeypat
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
-@pytest.mark.parametrize("module", ["gift_lib.runs.zero_shot", "gift_lib.runs.dry_run", "gift_lib.book.row"])
+@pytest.mark.parametrize("module", ["gift_lib.runs.zero_shot", "gift_lib.runs.dry_run", "gift_lib.evidence.row"])
 def test_other_commands_notice_a_missing_device_at_once(machine, capsys, module, tmp_path):
     machine()
     given = [str(ROOT / "gift_lib" / "methods" / "finetune.py")] if module.endswith("row") else []

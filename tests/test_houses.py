@@ -16,7 +16,7 @@ ROOT = Path(gift_lib.__file__).parent
 FLOORS = (
     "errors files device speed tasks config", "data", "concepts pool", "pictures", "generation", "generate",
     "clip losses consolidation", "methods", "metrics intervals evaluation checkpoint results", "training",
-    "world", "runs", "book live",
+    "world", "runs", "evidence", "book live",
 )  # fmt: skip
 
 
@@ -58,9 +58,9 @@ def test_no_import_runs_up():
 
 
 def test_an_import_that_runs_up_is_named_with_both_ends():
-    inside = "def f():\n    from gift_lib.book import tables\n"
+    inside = "def f():\n    from gift_lib.evidence import tables\n"
     assert upward("gift_lib.training", inside) == [
-        "gift_lib.training -> gift_lib.book", "gift_lib.training -> gift_lib.book.tables",
+        "gift_lib.training -> gift_lib.evidence", "gift_lib.training -> gift_lib.evidence.tables",
     ]  # fmt: skip
     assert upward("gift_lib.book.plots", "from gift_lib.runs import sweeps\nimport gift_lib.metrics") == []
 
@@ -89,7 +89,7 @@ def test_pages_and_commands_import_what_draws_only_where_something_is_drawn():
     assert {"gift_lib.book.plots", "gift_lib.book.theme"} <= drawing, "it would be found"
     reached, waiting = (
         set(),
-        ["gift_lib.book.pages", "gift_lib.book.__main__", "gift_lib.book.row", "gift_lib.book.claims"],
+        ["gift_lib.book.pages", "gift_lib.book.__main__", "gift_lib.evidence.row", "gift_lib.evidence.claims"],
     )
     while waiting:
         reached.add(name := waiting.pop())
@@ -111,13 +111,13 @@ def test_the_core_stays_small():
     assert all(_lines(p) < 400 for p in core)
     houses = [p.parent for p in ROOT.rglob("__init__.py") if p.parent != ROOT]
     sizes = {h.name: sum(_lines(f) for f in h.glob("*.py")) for h in houses}
-    assert all(lines < 3100 for lines in sizes.values()), sizes
+    assert all(lines < 3000 for lines in sizes.values()), sizes
 
 
 def test_the_tests_mirror_the_houses():
     tests = Path(__file__).parent
     folders = {d.name for d in tests.iterdir() if any(d.glob("test_*.py"))}
-    assert folders == {"data", "methods", "speed", "world", "runs", "book", "live"}
+    assert folders == {"data", "methods", "speed", "world", "runs", "evidence", "book", "live"}
     assert all((ROOT / folder / "__init__.py").is_file() for folder in folders)
 
 
@@ -126,7 +126,13 @@ def _lines(path: Path) -> int:
 
 
 @pytest.mark.parametrize(
-    ("old", "new"), [("batch", "runs.batch"), ("tables", "book.tables"), ("verify", "runs.verify")]
+    ("old", "new"),
+    [
+        ("batch", "runs.batch"),
+        ("tables", "evidence.tables"),
+        ("book.claims", "evidence.claims"),
+        ("pages", "book.pages"),
+    ],
 )
 def test_an_old_name_tells_the_new_one(old, new):
     asked = subprocess.run([sys.executable, "-m", f"gift_lib.{old}"], capture_output=True, text=True, check=False)

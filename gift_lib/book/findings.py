@@ -9,8 +9,8 @@ import pandas as pd
 import yaml
 
 from gift_lib import intervals, metrics
-from gift_lib.book import tables
-from gift_lib.book.claims import Judged
+from gift_lib.evidence import tables
+from gift_lib.evidence.claims import Judged
 from gift_lib.intervals import Estimate
 from gift_lib.runs import published as paper
 from gift_lib.runs import sweeps

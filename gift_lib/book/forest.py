@@ -10,9 +10,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from gift_lib.book import findings, tables
+from gift_lib.book import findings
 from gift_lib.book.findings import ALPHA, Contrast
 from gift_lib.book.theme import WIDTH, Drawing, style
+from gift_lib.evidence import tables
 from gift_lib.runs import sweeps
 from gift_lib.runs.published import METRICS
 

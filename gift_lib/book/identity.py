@@ -5,9 +5,9 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from gift_lib.book import tables
 from gift_lib.book.findings import Box, listed, seeds
 from gift_lib.errors import ConfigError, nearest
+from gift_lib.evidence import tables
 from gift_lib.intervals import Estimate
 from gift_lib.runs import sweeps
 from gift_lib.runs.published import METRICS

@@ -7,9 +7,10 @@ from functools import partial
 import pandas as pd
 
 from gift_lib import intervals
-from gift_lib.book import claims, findings, identity, tables, why
-from gift_lib.book.claims import Claim, Comparison, Evidence
+from gift_lib.book import findings, identity, why
 from gift_lib.book.findings import ALPHA, Box, Contrast, both, counted, grouped, listed, pairs, question, seeds
+from gift_lib.evidence import claims, tables
+from gift_lib.evidence.claims import Claim, Comparison, Evidence
 from gift_lib.intervals import Estimate
 from gift_lib.runs import numerics, sweeps
 from gift_lib.runs import published as paper

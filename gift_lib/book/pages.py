@@ -12,8 +12,9 @@ from IPython.display import Code, Markdown
 from matplotlib.figure import Figure
 
 from gift_lib import results
-from gift_lib.book import findings, tables
+from gift_lib.book import findings
 from gift_lib.book.openings import CONTRASTS, box, contrasts
+from gift_lib.evidence import tables
 from gift_lib.files import expanded
 from gift_lib.intervals import Estimate
 from gift_lib.runs import batch, sweeps

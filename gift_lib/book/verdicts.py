@@ -5,7 +5,7 @@ import math
 from collections.abc import Sequence
 
 from gift_lib.book import findings, pages, widgets
-from gift_lib.book.claims import Comparison, Judged, count, details
+from gift_lib.evidence.claims import Comparison, Judged, count, details
 
 #: Where the axis has its ticks, in points. It is linear about 0 and logarithmic further out.
 TICKS = (-20, -5, -1, 0, 1, 5, 20)

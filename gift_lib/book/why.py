@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
-from gift_lib.book import findings, tables
+from gift_lib.book import findings
 from gift_lib.book.findings import Contrast
+from gift_lib.evidence import tables
 from gift_lib.intervals import Estimate
 from gift_lib.runs import published as paper
 from gift_lib.runs import sweeps

@@ -29,9 +29,10 @@ from PIL import Image
 from torch import Tensor
 
 from gift_lib import metrics
-from gift_lib.book import plots, tables, theme
+from gift_lib.book import plots, theme
 from gift_lib.config import Experiment
 from gift_lib.errors import ConfigError, DataError
+from gift_lib.evidence import tables
 from gift_lib.files import digest
 from gift_lib.pool import concepts_of, prompt_stream
 from gift_lib.runs import published

@@ -8,7 +8,8 @@ from browser import CELLS, SHOWN, axe, barriers, choose, chromium, frames, resiz
 from fixtures_records import frame, sweep_records
 
 from gift_lib import metrics
-from gift_lib.book import claims, plots, verdicts, widgets
+from gift_lib.book import plots, verdicts, widgets
+from gift_lib.evidence import claims
 from gift_lib.runs.repository import ROOT
 
 pytestmark = pytest.mark.slow

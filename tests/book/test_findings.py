@@ -7,7 +7,8 @@ import pytest
 import yaml
 from fixtures_records import frame, record, sweep_records
 
-from gift_lib.book import findings, tables
+from gift_lib.book import findings
+from gift_lib.evidence import tables
 from gift_lib.runs import published, sweeps
 from gift_lib.runs.repository import ROOT
 

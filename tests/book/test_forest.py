@@ -4,7 +4,8 @@ import pytest
 from fixtures_records import frame, sweep_records
 from matplotlib.colors import to_hex
 
-from gift_lib.book import findings, forest, openings, pages, tables
+from gift_lib.book import findings, forest, openings, pages
+from gift_lib.evidence import tables
 from gift_lib.intervals import Estimate
 from gift_lib.runs import sweeps
 from gift_lib.runs.published import METRICS

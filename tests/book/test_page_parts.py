@@ -6,8 +6,9 @@ from IPython.display import Markdown
 from matplotlib.figure import Figure
 
 from gift_lib import losses, results
-from gift_lib.book import pages, tables
+from gift_lib.book import pages
 from gift_lib.config import experiment, from_dict
+from gift_lib.evidence import tables
 from gift_lib.generation import pipeline
 from gift_lib.runs import batch, sweeps
 

@@ -7,8 +7,8 @@ import write_readme
 from fixtures_records import frame, sweep_records
 
 from gift_lib import results
-from gift_lib.book import claims
 from gift_lib.errors import DataError
+from gift_lib.evidence import claims
 from gift_lib.runs import sweeps
 from gift_lib.runs.repository import ROOT
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from fixtures_records import frame, sweep_records
 
-from gift_lib.book import claims, verdicts
-from gift_lib.book.claims import Comparison
+from gift_lib.book import verdicts
+from gift_lib.evidence import claims
+from gift_lib.evidence.claims import Comparison
 
 LEVEL = {"Contrastive": 60.0, "Feat. Dist.": 50.0, "Image-only": 60.0, "Text-only": 60.0}
 

@@ -4,7 +4,8 @@ import pandas as pd
 import pytest
 from fixtures_records import frame, sweep_records
 
-from gift_lib.book import tables, why
+from gift_lib.book import why
+from gift_lib.evidence import tables
 from gift_lib.runs import sweeps
 
 EMPTY = pd.DataFrame(columns=["scale", "method", "record"])

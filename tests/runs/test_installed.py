@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gift_lib import results
-from gift_lib.book import claims
+from gift_lib.evidence import claims
 from gift_lib.runs import published, repository, sweeps
 
 NOTEBOOKS = sorted((repository.ROOT / "notebooks").glob("*.ipynb"))
@@ -87,7 +87,8 @@ def test_it_brings_the_records_sweeps_claims_and_numbers_of_the_book(installed):
     ask = """
 import json
 from gift_lib import results
-from gift_lib.book import claims, widgets
+from gift_lib.book import widgets
+from gift_lib.evidence import claims
 from gift_lib.runs import published, repository, sweeps
 records = [r["key"] for folder in repository.records_folders() for r in results.read_all(folder)]
 bench = sorted(p.name for p in (repository.book_folder() / "bench").glob("*.json"))

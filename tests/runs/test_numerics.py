@@ -5,9 +5,10 @@ import write_readme
 from fixtures_records import frame, record, sweep_records
 
 from gift_lib import results
-from gift_lib.book import claims, pages, tables
+from gift_lib.book import pages
 from gift_lib.config import NUMERICS_VERSION, experiment
 from gift_lib.errors import DataError
+from gift_lib.evidence import claims, tables
 from gift_lib.methods import METHODS
 from gift_lib.runs import batch, numerics, repository, sweeps, verify
 

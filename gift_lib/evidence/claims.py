@@ -18,8 +18,8 @@ import pandas as pd
 import yaml
 
 from gift_lib import intervals, metrics
-from gift_lib.book import tables
 from gift_lib.errors import ConfigError, DataError, nearest
+from gift_lib.evidence import tables
 from gift_lib.intervals import Estimate
 from gift_lib.runs import sweeps
 from gift_lib.runs.repository import book_folder

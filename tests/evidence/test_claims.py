@@ -6,9 +6,10 @@ import yaml
 from fixtures_records import frame, record, sweep_records
 
 from gift_lib import intervals, metrics
-from gift_lib.book import claims, findings
-from gift_lib.book.claims import Claim, Comparison, Evidence
+from gift_lib.book import findings
 from gift_lib.errors import ConfigError, DataError
+from gift_lib.evidence import claims
+from gift_lib.evidence.claims import Claim, Comparison, Evidence
 from gift_lib.runs import published, sweeps
 
 EMPTY = pd.DataFrame()

@@ -170,7 +170,7 @@ def estimates(frame: pd.DataFrame, sweep: Sweep, names: Iterable[str] = METRICS)
 
 
 def long(frame: pd.DataFrame, sweep: Sweep, names: Iterable[str] = METRICS) -> pd.DataFrame:
-    """A row per setting, metric and seed, what seaborn takes; a setting without records has one, without a value."""
+    """A row per setting, metric and seed, as plots take it; a setting without records has one, without a value."""
     rows = [
         (v, m, value)
         for v, rs in by_variant(frame, sweep).items() for m in names for value in values(rs, m).values() or [np.nan]

@@ -1,6 +1,6 @@
 """A row of a reader's own: a method that lies outside the package, beside the committed rows of Table 1 or 2.
 
-`python -m gift_lib.book.row my_method.py` (or `make row FILE=my_method.py`) runs the method that the file
+`python -m gift_lib.evidence.row my_method.py` (or `make row FILE=my_method.py`) runs the method that the file
 registers on the table's seeds, and prints the table with one row more. Its records stay under `build/rows`; they name
 the file's digest, so that an edited method runs anew and an interrupted one goes on where it stopped.
 """
@@ -14,10 +14,10 @@ from pathlib import Path
 import pandas as pd
 
 from gift_lib import methods, results
-from gift_lib.book import tables
 from gift_lib.config import Experiment, experiment
 from gift_lib.device import find_device
 from gift_lib.errors import ConfigError, GiftError
+from gift_lib.evidence import tables
 from gift_lib.methods.outside import load_file
 from gift_lib.runs import batch, side_by_side, sweeps
 from gift_lib.runs.repository import ROOT, records_folder
@@ -63,7 +63,7 @@ def summary(own: Sequence[results.Record]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command: run the row, print its seeds and the table."""
-    parser = argparse.ArgumentParser(prog="python -m gift_lib.book.row", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m gift_lib.evidence.row", description=__doc__.splitlines()[0])
     parser.add_argument("file", type=Path, help="a Python file with one method, as on the page 'A method of your own'")
     parser.add_argument("--order", default="I")
     parser.add_argument("--seeds", default="0-4")

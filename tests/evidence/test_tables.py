@@ -9,9 +9,9 @@ from fixtures_records import TASKS, frame, record, sweep_records
 from scipy import stats
 
 from gift_lib import intervals, metrics, results
-from gift_lib.book import tables
 from gift_lib.config import experiment
 from gift_lib.errors import ConfigError, DataError
+from gift_lib.evidence import tables
 from gift_lib.runs import published, sweeps
 from gift_lib.runs.repository import ROOT
 from gift_lib.tasks import ORDERS

@@ -6,9 +6,9 @@ import pytest
 from fixtures_records import record
 
 from gift_lib import methods, training
-from gift_lib.book import row
 from gift_lib.config import experiment
 from gift_lib.errors import ConfigError, DataError
+from gift_lib.evidence import row
 from gift_lib.methods.outside import load_file, source_digest
 from gift_lib.runs import side_by_side
 
