@@ -168,19 +168,22 @@ def final_row(R: Matrix, form: str = "continual") -> Float[np.ndarray, " n"]:
 
 #: Without task identity: a picture is classified among the classes of all tasks ("all"), or among those learned
 #: so far ("learned": only tasks already learned have a value, so that there is no Transfer).
-OPEN_METRICS = ("Transfer (all)", "Avg (all)", "Last (all)", "Avg (learned)")
+OPEN_METRICS = ("Transfer (all)", "Avg (all)", "Last (all)", "Avg (learned)", "Fall")
 
 
 def open_summary(result: Mapping) -> dict[str, float | None]:
     """OPEN_METRICS of a record's result by name; None where its form does not define them, or where it has none.
 
-    Last among the classes learned so far is `Last (all)`: at the end all are.
+    Last among the classes learned so far is `Last (all)`: at the end all are. "Fall" is what Last loses where the task
+    is not told, `Last - Last (all)`.
     """
     if "R_all" not in result:
         return dict.fromkeys(OPEN_METRICS)
-    closed = summary(result["R_all"], result.get("form", "continual"))
+    form = result.get("form", "continual")
+    told, closed = summary(result["R"], form), summary(result["R_all"], form)
     found = {f"{m} (all)": closed[m] for m in ("Transfer", "Avg", "Last")}
-    return found | {"Avg (learned)": average_learned(result["R_learned"]) if closed["Avg"] is not None else None}
+    found["Avg (learned)"] = average_learned(result["R_learned"]) if closed["Avg"] is not None else None
+    return found | {"Fall": told["Last"] - closed["Last"]}
 
 
 def average_learned(R: Sequence[Sequence[float | None]]) -> float:

@@ -105,15 +105,16 @@ def test_every_record_has_both_kinds(name, world):
 
 def test_the_numbers_without_task_identity():
     learned = [[60.0, None, None], [50.0, 70.0, None], [40.0, 60.0, 80.0]]
-    found = metrics.open_summary({"R_all": R, "R_learned": learned})
+    told = [[v + 5 for v in row] for row in R]
+    found = metrics.open_summary({"R": told, "R_all": R, "R_learned": learned})
     assert found["Transfer (all)"] == metrics.transfer(R) and found["Last (all)"] == metrics.last(R) == 60.0
-    assert found["Avg (all)"] == metrics.average(R)
+    assert found["Avg (all)"] == metrics.average(R) and found["Fall"] == pytest.approx(5.0)
     assert found["Avg (learned)"] == pytest.approx((60 + 50 + 70 + 40 + 60 + 80) / 6)
     assert metrics.open_summary({"R": R}) == dict.fromkeys(metrics.OPEN_METRICS), "an old record has none"
-    alone = metrics.open_summary({"R_all": R, "R_learned": None, "form": "alone"})
+    alone = metrics.open_summary({"R": R, "R_all": R, "R_learned": None, "form": "alone"})
     assert alone["Last (all)"] == pytest.approx(70) and alone["Transfer (all)"] is None
-    one = metrics.open_summary({"R_all": [[50.0]], "R_learned": [[50.0]]})
-    assert one["Transfer (all)"] is None and one["Avg (learned)"] == 50.0
+    one = metrics.open_summary({"R": [[60.0]], "R_all": [[50.0]], "R_learned": [[50.0]]})
+    assert one["Transfer (all)"] is None and one["Avg (learned)"] == 50.0 and one["Fall"] == 10.0
 
 
 @pytest.mark.parametrize(
@@ -127,7 +128,8 @@ def test_the_numbers_without_task_identity():
 )
 def test_a_broken_matrix_of_learned_tasks_is_refused(learned, message):
     with pytest.raises(DataError, match=message):
-        metrics.open_summary({"R_all": [[60.0, 1.0], [50.0, 70.0]], "R_learned": learned})
+        R = [[60.0, 1.0], [50.0, 70.0]]
+        metrics.open_summary({"R": R, "R_all": R, "R_learned": learned})
 
 
 def test_they_stand_in_the_frame(world, tmp_path):

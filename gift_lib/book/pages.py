@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from gift_lib import results
 from gift_lib.book import findings
 from gift_lib.book.openings import CONTRASTS, box, contrasts
-from gift_lib.evidence import tables
+from gift_lib.evidence import claims, tables
 from gift_lib.files import expanded
 from gift_lib.intervals import Estimate
 from gift_lib.runs import batch, sweeps
@@ -146,6 +146,15 @@ def finding(sweep: str, scale: str = "mini") -> Markdown:
 def result(sweep: str, scale: str = "mini") -> Markdown:
     """The first sentence of a page's box, as the first item of its summary."""
     return Markdown(f"- {typeset(box(records(), sweep, scale).lead)}")
+
+
+def claimed(part: str, scale: str = "mini") -> Markdown:
+    """The claims on a part that are not the slides', each with its verdict and what that hangs on."""
+    mine = [c for c in claims.own() if c.part == part]
+    judged = claims.evaluate(records(), scale, mine)
+    return Markdown(
+        typeset("\n".join(f"- {j.claim.text} **{j.verdict.capitalize()}.** {findings.reason(j)}" for j in judged))
+    )
 
 
 def readings(sweep: str, scale: str = "mini") -> Markdown:

@@ -128,6 +128,11 @@ def load(path: str | Path | None = None) -> list[Claim]:
     return [_claim(entry) for entry in _read(path)["claims"]]
 
 
+def own() -> list[Claim]:
+    """Claims that are not the slides': of later papers and of our own, in `book/data/own_claims.yml`."""
+    return load(book_folder() / "data" / "own_claims.yml")
+
+
 def untested(path: str | Path | None = None) -> pd.DataFrame:
     """The statements that no record can judge: text, where they stand, why."""
     return pd.DataFrame(_read(path)["untested"], columns=["text", "where", "why"])
@@ -143,7 +148,7 @@ def _read(path: str | Path | None) -> Mapping[str, Any]:
         raise DataError(f"{path} must hold the lists `claims` and `untested`: restore it from the repository.")
     ids = Counter(c.get("id") for c in content["claims"])
     if twice := [i for i, n in ids.items() if n > 1]:
-        raise ConfigError(f"claims.yml has the id {twice[0]!r} twice: give each claim its own.")
+        raise ConfigError(f"{path.name} has the id {twice[0]!r} twice: give each claim its own.")
     return content
 
 
@@ -164,8 +169,8 @@ def _comparisons(spec: Mapping[str, Any], claim: str) -> Iterator[Comparison]:
     if (spec["test"] == "above") != (spec["b"] == ""):
         raise ConfigError(f"claim {claim!r}: the test {spec['test']!r} and b = {spec['b']!r} do not fit together.")
     for metric in spec["metrics"]:
-        if metric not in metrics.METRICS:
-            raise ConfigError(f"claim {claim!r} has the metric {metric!r}; {nearest(metric, metrics.METRICS)}")
+        if metric not in (known := (*metrics.METRICS, *metrics.OPEN_METRICS)):
+            raise ConfigError(f"claim {claim!r} has the metric {metric!r}; {nearest(metric, known)}")
         for b in [spec["b"]] if isinstance(spec["b"], str) else spec["b"]:
             yield Comparison(spec["a"], b, metric, spec["test"], float(spec["margin"]))
 

@@ -126,6 +126,15 @@ def test_points_per_task_are_less_the_default_of_each_task(monkeypatch):
     )
 
 
+def test_claims_that_are_not_the_slides_stand_on_their_page(some):
+    said = pages.claimed("Without task identity").data
+    assert (
+        said.startswith("- Where nobody tells the task")
+        and "**No records yet.** Needs `make sweep NAME=later@2" in said
+    )
+    assert pages.claimed("no such part").data == ""
+
+
 def test_records_are_read_again_only_where_a_file_changed(monkeypatch, tmp_path):
     made = sweep_records("ablation-loss", {"Contrastive": 50.0}.get)
     at = [results.Address(e := from_dict(r["config"]), batch.identity(e)) for r in made]

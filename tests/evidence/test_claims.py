@@ -40,6 +40,28 @@ def test_every_claim_holds_in_the_published_tables(every):
     assert checked >= 140
 
 
+def test_claims_of_our_own_are_of_variants_that_exist_and_never_counted_with_the_slides(every):
+    evidence, own = Evidence(EMPTY), claims.own()
+    for c in (c for claim in own for c in claim.comparisons):
+        assert evidence.records(c.a) == {} and (not c.b or evidence.records(c.b) == {})
+    assert own and not {c.id for c in own} & {c.id for c in every}
+    assert not [c.id for c in own if c.where.startswith("slide")]
+
+
+@pytest.mark.parametrize(
+    ("untold", "verdict"), [(40.0, "supported"), (58.0, "not supported"), (None, "no records yet")]
+)
+def test_a_claim_may_be_on_what_is_lost_without_task_identity(untold, verdict):
+    made = sweep_records("later@2", {"MoE-Adapter (I)": 60.0}.get)
+    for r in made:
+        R = r["result"]["R"]
+        r["result"] |= {"R_all": [[v - 60 + (untold or 0) for v in row] for row in R],
+                        "R_learned": [[v if j <= i else None for j, v in enumerate(row)] for i, row in enumerate(R)]}  # fmt: skip
+    mine = [c for c in claims.own() if c.id == "routes-by-task-fall"]
+    (judged,) = claims.evaluate(frame(made if untold else made[:3]), claims=mine)
+    assert judged.verdict == verdict
+
+
 def test_every_published_table_is_behind_a_claim(every):
     used = {name for claim in every for name in claim.sweeps}
     assert {n for n in sweeps.names() if sweeps.load(n).paper} <= used
