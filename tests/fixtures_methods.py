@@ -42,7 +42,7 @@ OPTIONS = {
 }
 TRAINED = (
     "finetune", "l2", "lwf", "lwf-vr", "icarl", "wise-ft", "zscl", "moe-adapter", "upper-bound", "joint", "gift",
-    "condu", "keeplora", "gnsp", "two-teachers", "all-prompts", "neighbours",
+    "condu", "keeplora", "gnsp", "two-teachers", "all-prompts", "neighbours", "projected-gift",
 )  # fmt: skip
 #: RAIL learns too, but without an optimiser.
 LEARNING = (*TRAINED, "rail")

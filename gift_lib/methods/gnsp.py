@@ -29,31 +29,23 @@ LEARNING_RATES = {
 PROJECTS = ("step", "gradient")
 
 
-@register("gnsp", "GNSP")
-class GNSP(Method):
-    """L = CE + alpha CD + beta ITA on public pairs (a picture, the prompt of its class), teacher theta_0.
+class Projected(Method):
+    """A method whose steps leave what finished tasks read as it is (Peng et al., 2025).
 
     The first task trains all weights. Later ones train the MLPs of the image tower and `visual.proj` alone, each step
     projected on what finished tasks do not use: M accumulates X^T X of each layer's inputs X, normalised batch by
     batch and task by task, and P = V V^T with the eigenvectors V of the smallest eigenvalues of M, whose sum is
     below `rho` of all. A change D [out, in] of a matrix becomes D P, so that X (D P)^T = 0 for inputs X without part
-    in V. Published is the projection of the gradient (`project` "gradient"); it does not bind the step, since
-    AdamW divides each entry by a scale of its own. Here the step itself is projected.
+    in V.
     """
 
-    options = {"pictures": 1000, "alpha": 1.0, "beta": 0.75, "rho": 0.15, "project": "step", "lr": 0.0}
-    #: pictures: as many as GIFT draws for a task. mini: `lr` is the one that all methods share.
-    presets = {"mini": {"pictures": 256, "lr": 1e-3}, "colab": {"pictures": 50}}
+    options = {"rho": 0.15}
 
     def __init__(self, *args):
         self.M: dict[str, Tensor] = {}
         super().__init__(*args)
-        o = self.option
-        if o["project"] not in PROJECTS:
-            raise ConfigError(f"project cannot be {o['project']!r}; {nearest(o['project'], PROJECTS)}")
-        if o["pictures"] < 1 or not 0 < o["rho"] <= 1 or min(o["alpha"], o["beta"], o["lr"]) < 0:
-            raise ConfigError("gnsp needs pictures of 1 or more, rho in (0, 1], alpha, beta and lr of zero or more.")
-        self.pairs: Pairs | None = None
+        if not 0 < self.option["rho"] <= 1:
+            raise ConfigError(f"rho must be in (0, 1], not {self.option['rho']!r}: the published value is 0.15.")
         self.P: dict[str, Tensor] = {}
         self.before: dict[str, Tensor] = {}
 
@@ -62,25 +54,84 @@ class GNSP(Method):
         every = super().parameters()
         return {n: p for n, p in every.items() if n in self.M} if self.M else every
 
+    def before_task(self, task: Task, synthetic: SyntheticSet | None) -> None:
+        super().before_task(task, synthetic)
+        trained = self.parameters()
+        for name, p in self.clip.trained().items():
+            p.requires_grad_(name in trained)
+        self.P = {name: null_space(M, self.option["rho"]) for name, M in self.M.items()}
+
+    def preserve(self, batch: Batch) -> Terms:
+        parameters = self.parameters()
+        self.before = {n: parameters[n].detach().clone() for n in self.P}
+        return super().preserve(batch)
+
+    @torch.no_grad()
+    def after_step(self, step: int) -> None:
+        """W <- W_before + (W - W_before) P."""
+        super().after_step(step)
+        parameters = self.parameters()
+        for name, old in self.before.items():
+            p = parameters[name]
+            p.copy_(old + projected(name, p - old, self.P[name]))
+
+    @torch.no_grad()
+    def after_task(self, task: Task) -> None:
+        """Remember what the task's pictures let each projected layer read, as X^T X."""
+        super().after_task(task)
+        self.model.requires_grad_(True)
+        self.before, grams = {}, {}
+        for inputs in layer_inputs.of_all(self.model, task.train.images, self.clip.preprocess, self.resources):
+            images_only = ((n, X) for n, X in inputs if n.startswith("visual."))
+            layer_inputs.gram(images_only, grams, PROJECTED, each=1.0)
+        for name, G in grams.items():
+            G = (G / G.norm()).float()
+            self.M[name] = self.M[name] + G if name in self.M else G
+
+    def state(self) -> dict[str, Tensor]:
+        return super().state() | {f"M/{n}": M for n, M in self.M.items()}
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        super().load_state(state)
+        device = self.resources.device
+        self.M = {k.removeprefix("M/"): t.to(device, copy=True) for k, t in state.items() if k.startswith("M/")}
+
+
+@register("gnsp", "GNSP")
+class GNSP(Projected):
+    """L = CE + alpha CD + beta ITA on public pairs (a picture, the prompt of its class), teacher theta_0.
+
+    Its steps are `Projected`. Published is the projection of the gradient (`project` "gradient"); it does not bind the
+    step, since AdamW divides each entry by a scale of its own. Here the step itself is projected.
+    """
+
+    options = {"pictures": 1000, "alpha": 1.0, "beta": 0.75, "rho": 0.15, "project": "step", "lr": 0.0}
+    #: pictures: as many as GIFT draws for a task. mini: `lr` is the one that all methods share.
+    presets = {"mini": {"pictures": 256, "lr": 1e-3}, "colab": {"pictures": 50}}
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        o = self.option
+        if o["project"] not in PROJECTS:
+            raise ConfigError(f"project cannot be {o['project']!r}; {nearest(o['project'], PROJECTS)}")
+        if o["pictures"] < 1 or min(o["alpha"], o["beta"], o["lr"]) < 0:
+            raise ConfigError("gnsp needs pictures of 1 or more, alpha, beta and lr of zero or more.")
+        self.pairs: Pairs | None = None
+
     def learning_rate(self, task: Task) -> float:
         return self.option["lr"] or LEARNING_RATES.get(task.stands_for, 1e-5)
 
     def before_task(self, task: Task, synthetic: SyntheticSet | None) -> None:
         super().before_task(task, synthetic)
         self.pairs = self.pairs or Pairs.of(self, self.option["pictures"])
-        trained = self.parameters()
-        for name, p in self.clip.trained().items():
-            p.requires_grad_(name in trained)
-        self.P = {name: null_space(M, self.option["rho"]) for name, M in self.M.items()}
-        self._hooks = []
+        self._hooks, trained = [], self.parameters()
         if self.option["project"] == "gradient":
             self._hooks = [trained[n].register_post_accumulate_grad_hook(partial(self._project, n)) for n in self.P]
 
     def preserve(self, batch: Batch) -> Terms:
         """alpha CD and beta ITA on the public pairs of a step."""
         if self.option["project"] == "step":
-            parameters = self.parameters()
-            self.before = {n: parameters[n].detach().clone() for n in self.P}
+            super().preserve(batch)
         e, o, pairs = self.experiment, self.option, self.pairs
         draw = Shuffle(len(pairs.prompt_of), e.batch_size, partial(seeded, e.seed, self.task_index, "reference"))
         which = draw(batch.step).to(self.resources.device)
@@ -97,37 +148,13 @@ class GNSP(Method):
         }
 
     @torch.no_grad()
-    def after_step(self, step: int) -> None:
-        """W <- W_before + (W - W_before) P."""
-        parameters = self.parameters()
-        for name, old in self.before.items():
-            p = parameters[name]
-            p.copy_(old + projected(name, p - old, self.P[name]))
-
-    @torch.no_grad()
     def _project(self, name: str, p: nn.Parameter) -> None:
         p.grad.copy_(projected(name, p.grad, self.P[name]))
 
-    @torch.no_grad()
     def after_task(self, task: Task) -> None:
-        """Remember what the task's pictures let each projected layer read, as X^T X."""
         for hook in self._hooks:
             hook.remove()
-        self.model.requires_grad_(True)
-        self.before, grams = {}, {}
-        for inputs in layer_inputs.of_all(self.model, task.train.images, self.clip.preprocess, self.resources):
-            images_only = ((n, X) for n, X in inputs if n.startswith("visual."))
-            layer_inputs.gram(images_only, grams, PROJECTED, each=1.0)
-        for name, G in grams.items():
-            G = (G / G.norm()).float()
-            self.M[name] = self.M[name] + G if name in self.M else G
-
-    def state(self) -> dict[str, Tensor]:
-        return {f"M/{n}": M for n, M in self.M.items()}
-
-    def load_state(self, state: Mapping[str, Tensor]) -> None:
-        device = self.resources.device
-        self.M = {k.removeprefix("M/"): t.to(device, copy=True) for k, t in state.items() if k.startswith("M/")}
+        super().after_task(task)
 
 
 @dataclass(frozen=True)

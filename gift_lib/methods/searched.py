@@ -13,6 +13,7 @@ from gift_lib import losses
 from gift_lib.clip import encode_images, encode_texts
 from gift_lib.methods.base import Batch, Shuffle, Terms, register, seeded
 from gift_lib.methods.gift import Gift, Pair
+from gift_lib.methods.gnsp import Projected
 from gift_lib.methods.teacher import Teacher, as_teacher
 from gift_lib.pictures import SyntheticSet
 from gift_lib.pool import ClassPool, concepts_of
@@ -107,3 +108,14 @@ class Alike(Shuffle):
             order.append(left[near])
             left = left[torch.ones(len(left), dtype=torch.bool).index_fill_(0, near, False)]
         return torch.cat(order)
+
+
+@register("projected-gift", "GIFT, projected")
+class ProjectedGift(Projected, Gift):
+    """GIFT, but its steps leave what finished tasks read as it is, as GNSP's do.
+
+    Pictures, losses, teacher and penalty are GIFT's own. After the first task only the MLPs of the image tower and
+    `visual.proj` are trained, so that a step is cheaper; what is kept is a matrix for each of them, no picture.
+    """
+
+    options = {**Gift.options, **Projected.options}

@@ -21,6 +21,7 @@ TITLES = {
     "upper-bound": "Individual fine-tune", "joint": "Joint training", "condu": "ConDU-FT", "rail": "RAIL",
     "keeplora": "KeepLoRA", "gnsp": "GNSP", "two-teachers": "GIFT, two teachers",
     "all-prompts": "GIFT, all prompts", "neighbours": "GIFT, batches of neighbours",
+    "projected-gift": "GIFT, projected",
 }  # fmt: skip
 
 

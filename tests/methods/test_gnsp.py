@@ -177,5 +177,5 @@ def test_settings():
     assert [round(LEARNING_RATES[n] * 1e5) for n in ORDERS["I"]] == [1, 2, 1, 5, 2, 2, 5, 1, 5, 5, 2]
     with pytest.raises(ConfigError, match="did you mean 'gradient'"):
         tiny_method("gnsp", method_options={"project": "gradients"})
-    with pytest.raises(ConfigError, match="rho in"):
+    with pytest.raises(ConfigError, match="rho must be in"):
         tiny_method("gnsp", method_options={"rho": 0.0})

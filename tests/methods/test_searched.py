@@ -124,7 +124,26 @@ def test_with_batches_of_neighbours_only_the_pictures_of_a_batch_change():
     assert set(dict(first.parameters())) == set(dict(second.parameters()))
 
 
-@pytest.mark.parametrize("name", ["two-teachers", "all-prompts", "neighbours"])
+def test_projected_steps_are_gnsp_s_and_all_else_is_gift_s():
+    m = tiny_method("projected-gift")
+    fit(m, 0, synthetic=synthesize(None, CONCEPTS * 2, {}, None))
+    gift = tiny_method("gift")
+    fit(gift, 0, synthetic=synthesize(None, CONCEPTS * 2, {}, None))
+    assert equal(weights(m), weights(gift)), "nothing is projected on the first task"
+    m.M = {n: torch.diag((torch.arange(len(M)) < 2).float()) for n, M in m.M.items()}  # two directions are in use
+    before = weights(m)
+    fit(m, 1, synthetic=synthesize(None, PROMPTS, {}, None))
+    after = weights(m)
+    moved = {n for n in before if not torch.equal(before[n], after[n])}
+    assert moved == set(m.M) and all(n.endswith(("c_fc.weight", "c_proj.weight", "visual.proj")) for n in moved)
+    for n in moved:
+        D = after[n] - before[n]
+        used = D[:2] if n == "visual.proj" else D[:, :2]
+        assert float(used.abs().max()) < 1e-6 < float(D.abs().max())
+    assert set(m.penalty.theta_prev) == moved, "the penalty holds what is trained"
+
+
+@pytest.mark.parametrize("name", ["two-teachers", "all-prompts", "neighbours", "projected-gift"])
 def test_a_killed_run_goes_on_to_the_same_result(world, monkeypatch, name):
     whole = world.run(name, images_per_task=10)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
