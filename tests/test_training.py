@@ -13,14 +13,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from fixtures_methods import equal, tiny_method, tiny_task, weights
 
 from gift_lib import checkpoint, data, methods, results, training
 from gift_lib.config import NUMERICS_VERSION, experiment
 from gift_lib.errors import ConfigError, DataError, GiftError, NumericsError
 from gift_lib.files import canonical_json, digest, read_json
-from gift_lib.methods.base import Shuffle, seeded
+from gift_lib.methods.base import Batch, Shuffle, seeded
 from gift_lib.pool import prompt_stream
-from gift_lib.training import Runtime, learning_rate, run
+from gift_lib.training import Learner, Runtime, learning_rate, run
 
 GOLDEN = Path(__file__).parent / "golden.json"
 #: Two tasks, six steps, eight pictures: everything of a run, in a second or two.
@@ -297,6 +298,25 @@ def test_classes_join_the_pool_after_their_task_only():
         assert not later & set(prompts), "no prompt names a class of the current task or a future one"
         assert all(set(t.prompts()) & set(prompts) for t in tasks[: len(seen)]), "every past task is drawn from"
         seen.add(task.name)
+
+
+def test_a_gradient_in_another_memory_order_is_taken_entry_by_entry():
+    """The fused optimiser on a CPU would read it in the order of memory: a reader's own method may set such a one."""
+
+    def stepped(turned):
+        method = tiny_method("finetune")
+        method.task_index, task = 0, tiny_task(0)
+        method.before_task(task, None)
+        learner = Learner(method, 1e-2, 6)
+        if turned:
+            for p in method.parameters().values():
+                if p.dim() == 2:
+                    p.register_post_accumulate_grad_hook(lambda p: setattr(p, "grad", p.grad.T.contiguous().T))
+        x = method.clip.preprocess.eval(task.train.images.pixels[:8])
+        learner.step(Batch(0, x, task.train.labels[:8], torch.empty(0, dtype=torch.int64)))
+        return weights(method)
+
+    assert equal(stepped(False), stepped(True))
 
 
 def test_learning_rate_schedule():

@@ -35,6 +35,24 @@ def step(m, learner, k):
     m.after_step(k + 1)
 
 
+def test_a_task_is_learned_and_each_step_goes_down_the_gradient():
+    """Its gradients are made by the chain rule: laid out otherwise than B, the fused optimiser would mix them up."""
+    m = begin()
+    learner, B = Learner(m, 5e-2, 40), m.parameters()
+    x, labels = m.clip.preprocess.eval(m.task.train.images.pixels[:8]), m.task.train.labels[:8]
+    losses = []
+    for k in range(40):
+        before = {n: p.detach().clone() for n, p in B.items()}
+        losses.append(learner.step(Batch(k, x, labels, torch.empty(0, dtype=torch.int64)))["ce"])
+        m.after_step(k + 1)
+        assert all(p.grad.stride() == p.stride() for p in B.values())
+        if k == 0:  # the first step of Adam is against the gradient's sign, entry by entry
+            for n, p in B.items():
+                sure = p.grad.abs() > 1e-4
+                assert torch.equal((p.detach() - before[n]).sign()[sure], -p.grad.sign()[sure]), n
+    assert losses[-1] < losses[0] - 0.05, losses
+
+
 # Inputs of layers
 
 
