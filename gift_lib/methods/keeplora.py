@@ -61,8 +61,8 @@ class KeepLoRA(Method):
         "feature_energy": 0.99,
         "lr": 1e-3,
     }
-    #: mini: `lr` by the validation accuracy of tasks learned alone, as the shared one (`world choose --method`).
-    presets = {"mini": {"lr": 1e-2}}
+    #: mini: `lr` by the validation accuracy of tasks learned alone on world 2 (`world choose --method keeplora --world 2`).
+    presets = {"mini": {"lr": 0.2}}
 
     def __init__(self, *args):
         self.slots: dict[str, Slot] = {}

@@ -65,12 +65,12 @@ def parser() -> argparse.ArgumentParser:
         if name in ("check", "choose"):
             command.add_argument("--lr", type=float, nargs="+", help="learning rates")
             command.add_argument("--steps", type=int, nargs="+", help="steps per task")
+            command.add_argument("--world", choices=settings.RUNS, default="1", help="world, with its own settings")
         if name == "choose":
             command.add_argument("--method", default="finetune", help="method that is fine-tuned, e.g. moe-adapter")
         if name == "check":
             command.add_argument("--no-pictures", action="store_true", help="leave the generated pictures out")
             command.add_argument("--seeds", type=int, default=check.SEEDS, help="runs that the means are over")
-            command.add_argument("--world", choices=settings.RUNS, default="1", help="world, with its own settings")
             command.add_argument("--trial", type=Path, help="check the draft of a trial's file; nothing is written")
     return top
 
@@ -98,7 +98,7 @@ def run_early(o: argparse.Namespace) -> None:
 
 
 def run_choose(o: argparse.Namespace) -> None:
-    rows = choose.choose(o.lr or (2e-4, 5e-4, 1e-3), o.steps or (40, 80, 120), o.method)
+    rows = choose.choose(o.lr or (2e-4, 5e-4, 1e-3), o.steps or (40, 80, 120), o.method, world=o.world)
     for row in sorted(rows, key=lambda r: -r["mean"]):
         print(f"{o.method}  lr {row['lr']:g}  steps {row['steps']:>4}  validation {row['mean']:.2f}")
 

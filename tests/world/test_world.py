@@ -296,12 +296,12 @@ def test_tuning_learns_a_task_and_leaves_the_logit_scale(words):
     assert probe.pixel_probe(task) > 90
 
 
-@pytest.mark.parametrize("method", ["finetune", "moe-adapter"])
-def test_choosing_uses_the_validation_split_and_the_projects_loop(method):
+@pytest.mark.parametrize(("method", "lr"), [("finetune", 1e-3), ("moe-adapter", 1e-3), ("keeplora", 0.05)])
+def test_choosing_uses_the_validation_split_and_the_projects_loop(method, lr):
     task = replace(colours_task(), name="colours")
     opened = []
     watched = replace(task, open_split=lambda name: opened.append(name) or task.open_split(name))
-    few, many = choose.choose([1e-3], [1, 25], method, [watched])
+    few, many = choose.choose([lr], [1, 25], method, [watched])
     assert (few["steps"], many["steps"]) == (1, 25) and few["mean"] < many["mean"] <= 100
     assert set(opened) == {"train", "val"}
 
