@@ -61,7 +61,7 @@ class KeepLoRA(Method):
         "feature_energy": 0.99,
         "lr": 1e-3,
     }
-    #: mini: `lr` by the validation accuracy of tasks learned alone on world 2 (`world choose --method keeplora --world 2`).
+    #: mini: `lr` by the validation accuracy of tasks learned alone on world 2 (`world choose --world 2`).
     presets = {"mini": {"lr": 0.2}}
 
     def __init__(self, *args):
