@@ -107,7 +107,8 @@ def pairs(found: Sequence[Mapping[str, Any]], base: str = BASE) -> pd.DataFrame:
 def differences(found: Sequence[Mapping[str, Any]], base: str = BASE) -> pd.DataFrame:
     """A row per variant: mean differences to the base in points over shared orders and seeds, half-widths, runs.
 
-    Columns: for each metric its difference and "±" (half the 95 % t interval), then n, `why` and `left`.
+    Columns: for each metric its difference and "±" (half the 95 % t interval), in how many orders it ran, n, `why` and
+    `left`.
     """
     table, rows = pairs(found, base), {}
     for name in dict.fromkeys(line["variant"] for line in found if line["variant"] != base):
@@ -117,7 +118,8 @@ def differences(found: Sequence[Mapping[str, Any]], base: str = BASE) -> pd.Data
             e = intervals.interval(mine.loc[mine["metric"] == m, "points"].tolist())
             row |= {m: e.mean, f"{m} ±": e.half_width}
         last = next(line for line in reversed(found) if line["variant"] == name)
-        rows[name] = row | {"n": len(mine) // len(METRICS), "why": last["why"], "left": last["left"]}
+        row |= {"orders": mine["order"].nunique(), "n": len(mine) // len(METRICS)}
+        rows[name] = row | {"why": last["why"], "left": last["left"]}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("variant")
 
 
@@ -125,10 +127,11 @@ def best(table: pd.DataFrame) -> str | None:
     """The rule, written before the runs: of `differences`, above the base in Avg and Last and not below it in Transfer.
 
     Of several the one with the largest Avg; None where no variant is so. Means decide, as the runs are few: what they
-    pick is still to be judged, on other seeds and on test pictures.
+    pick is still to be judged, on other seeds and on test pictures. A variant that lacks an order is not compared.
     """
     if not set(METRICS) <= set(table.columns):
         return None
+    table = table[table["orders"] == len(ORDERS)]
     good = table[(table["Transfer"] >= 0) & (table["Avg"] > 0) & (table["Last"] > 0)]
     return None if good.empty else str(good["Avg"].idxmax())
 

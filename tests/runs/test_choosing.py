@@ -54,16 +54,18 @@ def test_differences_are_those_of_the_same_order_and_seed():
 
     found = [line("GIFT", "I", 50.0), line("GIFT", "II", 70.0), line("a", "I", 51.0), line("a", "II", 73.0)]
     table = choosing.differences([*found, line("b", "III", 1.0)])
-    assert table.loc["a", [*METRICS, "n"]].tolist() == [2.0, 2.0, 2.0, 2] and table.at["b", "n"] == 0
+    assert table.loc["a", [*METRICS, "orders", "n"]].tolist() == [2.0, 2.0, 2.0, 2, 2] and table.at["b", "n"] == 0
     assert table.at["a", "Last ±"] == pytest.approx(12.706, abs=0.01), "t of one degree of freedom"
 
 
 def test_the_best_gains_twice_and_loses_nothing():
     rows = {"gains": (0.0, 0.2, 0.1), "more": (0.1, 0.3, 0.1), "forgets": (-0.1, 9.0, 9.0), "idle": (9.0, 9.0, 0.0)}
-    table = pd.DataFrame.from_dict(rows, orient="index", columns=["Transfer", "Avg", "Last"])
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=["Transfer", "Avg", "Last"]).assign(orders=2)
     assert choosing.best(table) == "more" and choosing.best(table.loc[["gains"]]) == "gains"
     assert choosing.best(table.loc[["forgets", "idle"]]) is None
     assert choosing.best(choosing.differences([])) is None
+    table.loc["more", "orders"] = 1
+    assert choosing.best(table) == "gains", "one order alone is no comparison"
 
 
 def test_a_broken_line_is_one_clear_error(log):
