@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Circle, Rectangle
+from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import Bbox
 
 from gift_lib import intervals, metrics
@@ -289,6 +290,7 @@ def dots(frame: pd.DataFrame) -> Figure:
     for panel in panels.axes.flat:
         panel.axvline(0, color=theme.GRID)
         panel.grid(axis="y")
+        panel.xaxis.set_major_locator(MaxNLocator(3))
     return framed(panels, 0.32 * frame["number"].nunique() + 1.3)
 
 
