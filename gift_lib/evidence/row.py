@@ -39,8 +39,9 @@ def table(own: Sequence[results.Record], order: str, scale: str = "mini") -> str
     """
     committed = batch.standing_records(records_folder())
     frame, said = results.load_frame([*committed, *own]), []
-    mine = [r for r in committed if r["config"]["order"] == order and r["config"]["scale"] == scale]
-    here, there = results.kind_of(own[0]), {results.kind_of(r) for r in mine}
+    # Records of another world may be of another kind of machine: they are not in this table.
+    rows = tables.by_variant(results.load_frame(committed), sweeps.load(tables.MAIN[order], scale))
+    here, there = results.kind_of(own[0]), {results.kind_of(r) for of in rows.values() for r in of.values()}
     if there - {here}:
         frame = results.load_frame(own)
         said = [

@@ -11,6 +11,7 @@ from gift_lib.errors import ConfigError, DataError
 from gift_lib.evidence import row
 from gift_lib.methods.outside import load_file, source_digest
 from gift_lib.runs import side_by_side
+from gift_lib.world.settings import RUNS
 
 SOURCE = """
     from gift_lib.methods.base import Method, register
@@ -103,6 +104,8 @@ def test_a_row_runs_in_processes_and_is_not_run_twice(written, tmp_path, capsys)
 @pytest.mark.parametrize("kind", ["as the committed ones", "another"])
 def test_rows_of_two_kinds_of_machine_never_share_a_table(monkeypatch, kind):
     committed = [record(experiment(method="gift", seed=s)) for s in range(2)]
+    elsewhere = record(experiment(**RUNS["2"], method="gift"))  # another world's are not in the table
+    committed.append({**elsewhere, "run": {**elsewhere["run"], "cpu_capability": "A THIRD"}})
     own = [record(experiment(method="finetune", seed=s)) for s in range(2)]
     if kind == "another":
         own = [{**r, "run": {**r["run"], "cpu_capability": "ANOTHER"}} for r in own]
