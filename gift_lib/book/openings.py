@@ -243,7 +243,7 @@ def _ranges(groups: Mapping[tuple[str, str], Sequence[Contrast]]) -> list[str]:
     """By method, each metric from its smallest to its largest difference."""
     by_name: dict[str, list[str]] = {}
     for (name, metric), cs in groups.items():
-        ends = sorted((c.ours.mean for c in cs), key=abs)
+        ends = sorted((round(c.ours.mean, 1) + 0.0 for c in cs), key=abs)  # no -0.0
         by_name.setdefault(f"GIFT minus {name}", []).append(f"{metric} {ends[0]:+.1f} to {ends[-1]:+.1f}")
     return [f"{name}: {listed(said)}" for name, said in by_name.items()]
 
