@@ -67,6 +67,8 @@ def chromium() -> Iterator[Any]:
             options.add_argument(flag)
         browser = webdriver.Chrome(options, webdriver.ChromeService(driver))
         try:
+            # A window without a screen may never have the focus, and pages then hear of none.
+            browser.execute_cdp_cmd("Emulation.setFocusEmulationEnabled", {"enabled": True})
             yield browser
         finally:
             browser.quit()
