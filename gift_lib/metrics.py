@@ -169,6 +169,8 @@ def final_row(R: Matrix, form: str = "continual") -> Float[np.ndarray, " n"]:
 #: Without task identity: a picture is classified among the classes of all tasks ("all"), or among those learned
 #: so far ("learned": only tasks already learned have a value, so that there is no Transfer).
 OPEN_METRICS = ("Transfer (all)", "Avg (all)", "Last (all)", "Avg (learned)", "Fall")
+#: Every number that a record may have.
+NAMES = (*METRICS, *OPEN_METRICS)
 
 
 def open_summary(result: Mapping) -> dict[str, float | None]:

@@ -3,6 +3,8 @@
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -82,7 +84,18 @@ class Contrast:
 
 def question(sweep: str) -> dict:
     """What the page of a sweep compares, where `book/data/questions.yml` says more than its settings do."""
-    return yaml.safe_load((book_folder() / "data" / "questions.yml").read_text(encoding="utf-8")).get(sweep, {})
+    return _questions(book_folder() / "data" / "questions.yml").get(sweep, {})
+
+
+@cache  # the overview of ablations asks for every sweep
+def _questions(path: Path) -> dict[str, dict]:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def against_default(sweep: Sweep) -> dict[str, tuple[str, str]]:
+    """Each setting beside the default one, {name: (a, b)}; empty where a sweep has none."""
+    default = tables.default_variant(sweep)
+    return {v: (v, default) for v in sweep.variants if default and v != default}
 
 
 def gap(printed: Mapping[str, Mapping[str, float]], a: str, b: str, metric: str) -> float | None:
@@ -98,8 +111,8 @@ def compared(
 
     p is of a paired t test, corrected by Holm over the pairs, metric by metric. What has no records is left out.
     """
-    found, printed, default = tables.by_variant(frame, sweep), tables.published_of(sweep), tables.default_variant(sweep)
-    of = {v: (v, default) for v in sweep.variants if default and v != default} if of is None else of
+    found, printed = tables.by_variant(frame, sweep), tables.published_of(sweep)
+    of = against_default(sweep) if of is None else of
     made = []
     for m in names:
         ours = {n: e for n, (a, b) in of.items() if (e := tables.compare(found, a, b, m))}

@@ -48,7 +48,7 @@ def _of_sweep(frame: pd.DataFrame, sweep: sweeps.Sweep) -> Iterator[list]:
     asked, default, printed = findings.question(sweep.name), tables.default_variant(sweep), tables.published_of(sweep)
     if not default:
         return
-    pairs = asked.get("pairs") or {v: (v, default) for v in sweep.variants if v != default}
+    pairs = asked.get("pairs") or findings.against_default(sweep)
     known = {(c.name, c.metric): c for c in findings.compared(frame, sweep, pairs)}
     beside = asked.get("against", default).removeprefix("compared with ")
     for name, pair in pairs.items():

@@ -41,10 +41,10 @@ def numbers(found: Answered) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["method", "metric", "seed", "kind", "value"])
 
 
-def falls(found: Answered, metric: str = "Last") -> dict[str, Estimate]:
-    """Points that each method loses in a metric, from the smallest loss to the largest; paired by seed."""
-    both = {m: [tables.values(own, name.format(metric)) for name in KINDS.values()] for m, own in found.items() if own}
-    return dict(sorted(((m, tables.difference(*b)) for m, b in both.items()), key=lambda item: item[1].mean))
+def falls(found: Answered) -> dict[str, Estimate]:
+    """Points of Last that each method loses, from the smallest loss to the largest; paired by seed."""
+    lost = {m: tables.estimate(tables.values(own, "Fall")) for m, own in found.items() if own}
+    return dict(sorted(lost.items(), key=lambda item: item[1].mean))
 
 
 def turned(found: Answered, metric: str = "Last") -> pd.DataFrame:

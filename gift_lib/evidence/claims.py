@@ -169,8 +169,8 @@ def _comparisons(spec: Mapping[str, Any], claim: str) -> Iterator[Comparison]:
     if (spec["test"] == "above") != (spec["b"] == ""):
         raise ConfigError(f"claim {claim!r}: the test {spec['test']!r} and b = {spec['b']!r} do not fit together.")
     for metric in spec["metrics"]:
-        if metric not in (known := (*metrics.METRICS, *metrics.OPEN_METRICS)):
-            raise ConfigError(f"claim {claim!r} has the metric {metric!r}; {nearest(metric, known)}")
+        if metric not in metrics.NAMES:
+            raise ConfigError(f"claim {claim!r} has the metric {metric!r}; {nearest(metric, metrics.NAMES)}")
         for b in [spec["b"]] if isinstance(spec["b"], str) else spec["b"]:
             yield Comparison(spec["a"], b, metric, spec["test"], float(spec["margin"]))
 

@@ -121,8 +121,8 @@ def _seedless_of(record: Mapping) -> str:
 
 def values(found: Mapping[int, Mapping], metric: str) -> dict[int, float]:
     """One metric of one variant by seed; those of METRICS and OPEN_METRICS in gift_lib.metrics, where defined."""
-    if metric not in (known := (*metrics.METRICS, *metrics.OPEN_METRICS)):
-        raise ConfigError(f"there is no metric {metric!r}; {nearest(metric, known)}")
+    if metric not in metrics.NAMES:
+        raise ConfigError(f"there is no metric {metric!r}; {nearest(metric, metrics.NAMES)}")
     every = {seed: _number(r, metric) for seed, r in found.items()}
     return {seed: v for seed, v in every.items() if v is not None}
 
@@ -267,23 +267,12 @@ def default_variant(sweep: Sweep) -> str:
     """
     scale, orders = sweep.cells[0].experiment.scale, {c.experiment.order for c in sweep.cells}
     for consolidation in CHOICES["consolidation"][:2] if len(orders) == 1 else ():
-        changed = {
-            **_settings(sweeps.world_of(sweep.name)),
-            "consolidation": consolidation,
-            "order": next(iter(orders)),
-        }
-        wanted = _seedless(experiment(scale, **changed))
+        own = sweeps.settings_of(sweeps.world_of(sweep.name)) | {"order": next(iter(orders))}
+        wanted = _seedless(experiment(scale, **own, consolidation=consolidation))
         for cell in sweep.cells:
             if _seedless(cell.experiment) == wanted:
                 return cell.variant
     return ""
-
-
-def _settings(world: str) -> Mapping:
-    """What a world changes of the scale model's preset."""
-    from gift_lib.world.settings import RUNS
-
-    return RUNS[world] if world else {}
 
 
 def published_of(sweep: Sweep) -> dict[str, dict[str, float]]:
@@ -301,9 +290,8 @@ def _printed(scale: str, world: str = "") -> dict[tuple[str, str], dict[str, flo
     found: dict[tuple[str, str], dict[str, float]] = {}
     frame = paper.load()
     for row in frame[frame["dataset"] == ""].to_dict("records"):
-        e = paper.experiment_of(
-            row["method"], row["order"], scale, world=_settings(world), **paper.parse_settings(row["settings"])
-        )
+        own = paper.parse_settings(row["settings"])
+        e = paper.experiment_of(row["method"], row["order"], scale, world=sweeps.settings_of(world), **own)
         for table in (row["table"], ""):
             found.setdefault((table, e.digest), {m: row[m] for m in METRICS})
     return found

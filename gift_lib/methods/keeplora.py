@@ -141,7 +141,7 @@ class KeepLoRA(Method):
         for s in self.slots.values():
             if s.weight is weight:
                 g = self.option["scale"] * (weight.grad[s.rows] @ s.A).T
-                s.B.grad = g.contiguous() if s.B.grad is None else s.B.grad + g
+                s.B.grad = g if s.B.grad is None else s.B.grad + g
         weight.grad = None
 
     @torch.no_grad()

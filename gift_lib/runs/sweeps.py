@@ -91,6 +91,13 @@ def world_of(name: str) -> str:
     return _parted(name)[1]
 
 
+def settings_of(world: str) -> dict[str, Any]:
+    """What a world changes of the scale model's preset; nothing for ''."""
+    from gift_lib.world.settings import RUNS
+
+    return RUNS[world] if world else {}
+
+
 def _of_world(name: str, scale: str) -> dict[str, Any]:
     """What the world that a name ends in changes of its scale's preset."""
     from gift_lib.world.settings import RUNS
@@ -100,7 +107,7 @@ def _of_world(name: str, scale: str) -> dict[str, Any]:
         raise ConfigError(f"sweep {name!r} names a world, and only the scale model has several: leave out @{world}.")
     if world and world not in RUNS:
         raise ConfigError(f"sweep {name!r} names the world {world!r}; {nearest(world, RUNS)}")
-    return RUNS[world] if world else {}
+    return settings_of(world)
 
 
 def _scales(spec: dict[str, Any]) -> list[str]:

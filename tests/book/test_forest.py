@@ -45,8 +45,7 @@ def test_no_two_ablations_tell_the_same_difference():
     for name in (n for n in sweeps.names("mini") if n not in forest.ELSEWHERE):
         sweep = sweeps.load(name)
         runs = {v: frozenset(c.experiment.digest for c in sweep.cells if c.variant == v) for v in sweep.variants}
-        default = tables.default_variant(sweep)
-        pairs = findings.question(name).get("pairs") or {v: (v, default) for v in runs if default and v != default}
+        pairs = findings.question(name).get("pairs") or findings.against_default(sweep)
         for pair in pairs.values():
             key = frozenset(runs[v] for v in pair)
             assert key not in seen, (name, pair, seen[key])
