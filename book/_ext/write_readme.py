@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 
 from gift_lib import results
-from gift_lib.evidence import claims, tables
 from gift_lib.errors import DataError, GiftError
+from gift_lib.evidence import claims, tables
 from gift_lib.files import atomic_write
 from gift_lib.runs import batch, sweeps
 from gift_lib.runs.published import METRICS
