@@ -20,10 +20,19 @@ from gift_lib.tasks import Task, TensorImages
 
 #: The weights that are projected, and after the first task the only ones that are trained.
 PROJECTED = ("mlp.c_fc.weight", "mlp.c_proj.weight", "visual.proj")
-#: Published for Order I; the same by data set for other orders. By `stands_for`, on the real scales.
-LEARNING_RATES = {
-    "Aircraft": 1e-5, "Caltech101": 2e-5, "CIFAR100": 1e-5, "DTD": 5e-5, "EuroSAT": 2e-5, "Flowers": 2e-5,
-    "Food": 5e-5, "MNIST": 1e-5, "OxfordPet": 5e-5, "StanfordCars": 5e-5, "SUN397": 2e-5,
+#: Published by order and data set: the learning rate in units of the shared one, 1e-5, and the steps in hundreds.
+#: Orders of one's own take Order I's.
+SCHEDULES = {
+    "I": {
+        "Aircraft": (1, 1), "Caltech101": (2, 5), "CIFAR100": (1, 10), "DTD": (5, 5), "EuroSAT": (2, 5),
+        "Flowers": (2, 10), "Food": (5, 10), "MNIST": (1, 5), "OxfordPet": (5, 5), "StanfordCars": (5, 10),
+        "SUN397": (2, 10),
+    },
+    "II": {
+        "StanfordCars": (1, 10), "Food": (1, 10), "MNIST": (1, 5), "OxfordPet": (1, 5), "Flowers": (2, 10),
+        "SUN397": (2, 10), "Aircraft": (5, 10), "Caltech101": (1, 5), "DTD": (5, 5), "EuroSAT": (1, 5),
+        "CIFAR100": (1, 10),
+    },
 }  # fmt: skip
 #: What is projected: the optimiser's step, or the gradient before it (published).
 PROJECTS = ("step", "gradient")
@@ -68,12 +77,12 @@ class Projected(Method):
 
     @torch.no_grad()
     def after_step(self, step: int) -> None:
-        """W <- W_before + (W - W_before) P."""
-        super().after_step(step)
+        """W <- W_before + (W - W_before) P; what a method does with the new weights comes after that."""
         parameters = self.parameters()
         for name, old in self.before.items():
             p = parameters[name]
             p.copy_(old + projected(name, p - old, self.P[name]))
+        super().after_step(step)
 
     @torch.no_grad()
     def after_task(self, task: Task) -> None:
@@ -105,25 +114,33 @@ class GNSP(Projected):
     step, since AdamW divides each entry by a scale of its own. Here the step itself is projected.
     """
 
-    options = {"pictures": 1000, "alpha": 1.0, "beta": 0.75, "rho": 0.15, "project": "step", "lr": 0.0}
-    #: pictures: as many as GIFT draws for a task. mini: `lr` is the one that all methods share.
-    presets = {"mini": {"pictures": 256, "lr": 1e-3}, "colab": {"pictures": 50}}
+    #: pictures: 0 for as many as GIFT has for a task (published: 1000 for both). lr: 0 for `SCHEDULES`.
+    options = {"pictures": 0, "alpha": 1.0, "beta": 0.75, "rho": 0.15, "project": "step", "lr": 0.0}
 
     def __init__(self, *args):
         super().__init__(*args)
         o = self.option
         if o["project"] not in PROJECTS:
             raise ConfigError(f"project cannot be {o['project']!r}; {nearest(o['project'], PROJECTS)}")
-        if o["pictures"] < 1 or min(o["alpha"], o["beta"], o["lr"]) < 0:
-            raise ConfigError("gnsp needs pictures of 1 or more, alpha, beta and lr of zero or more.")
+        if min(o["pictures"], o["alpha"], o["beta"], o["lr"]) < 0:
+            raise ConfigError("gnsp needs pictures, alpha, beta and lr of zero or more.")
         self.pairs: Pairs | None = None
 
     def learning_rate(self, task: Task) -> float:
-        return self.option["lr"] or LEARNING_RATES.get(task.stands_for, 1e-5)
+        """The published multiple of the rate that methods share, or `lr`."""
+        return self.option["lr"] or self._scheduled(task)[0] * self.experiment.lr
+
+    def steps(self, task: Task) -> int:
+        """The published share of the steps that other methods take: 100, 500 or 1000 of 1000."""
+        return max(1, round(self._scheduled(task)[1] * self.experiment.steps / 10))
+
+    def _scheduled(self, task: Task) -> tuple[float, float]:
+        by_order = SCHEDULES.get(self.experiment.order, SCHEDULES["I"])
+        return by_order.get(task.stands_for, (1, 10))
 
     def before_task(self, task: Task, synthetic: SyntheticSet | None) -> None:
         super().before_task(task, synthetic)
-        self.pairs = self.pairs or Pairs.of(self, self.option["pictures"])
+        self.pairs = self.pairs or Pairs.of(self, self.option["pictures"] or self.experiment.images_per_task)
         self._hooks, trained = [], self.parameters()
         if self.option["project"] == "gradient":
             self._hooks = [trained[n].register_post_accumulate_grad_hook(partial(self._project, n)) for n in self.P]

@@ -223,7 +223,7 @@ def test_every_question_is_of_settings_that_there_are():
 
 
 @pytest.mark.parametrize(("sweep", "level"), [
-    ("ablation-consolidation", {"AWC": 60.0, "none": 50.0}), ("ablation-images", {"256": 60.0, "32": 50.0}),
+    ("ablation-consolidation", {"AWC": 60.0, "none": 50.0}), ("ablation-images", {"1000": 60.0, "125": 50.0}),
     ("ablation-source", {"both": 60.0, "concepts only": 50.0}),
 ])  # fmt: skip
 def test_an_experiment_of_the_paper_without_numbers_of_its_table_is_not_called_ours(sweep, level):

@@ -16,7 +16,7 @@ PARTS = {
     "table": ("I",), "per_task": ("table1", "Last"), "ranking": ("I",),
     "matrix": ("table1", "GIFT"), "points": ("ablation-loss",), "transfer_last": ("I",), "evidence": ("table1",),
     "curve": ("ablation-images", "images_per_task", "images"),
-    "per_task_difference": ("ablation-images", "64", "32", "Forgetting"),
+    "per_task_difference": ("ablation-images", "250", "125", "Forgetting"),
     "readings": ("ablation-loss",), "pairs": ("ablation-steps",), "tiles": ("table1", "Avg"),
 }  # fmt: skip
 FIGURES = ("matrix", "points", "transfer_last", "curve", "tiles")
@@ -26,7 +26,7 @@ FIGURES = ("matrix", "points", "transfer_last", "curve", "tiles")
 def some(monkeypatch):
     """Records of two methods and of parts of three ablations; GIFT's own are those of 20 steps with AWC, too."""
     levels = {"table1": {"GIFT": 60.0, "ZSCL": 55.0}, "ablation-loss": {"Contrastive": 50.0, "Image-only": 45.0},
-              "ablation-images": {"32": 40.0, "64": 45.0},
+              "ablation-images": {"125": 40.0, "250": 45.0},
               "ablation-steps": {"w/ AWC, 10 steps": 55.0}}  # fmt: skip
     kept = frame([r for name, level in levels.items() for r in sweep_records(name, level.get)])
     monkeypatch.setattr(pages, "records", lambda folder=None: kept)
@@ -107,17 +107,17 @@ def test_pairs_are_differences_with_intervals(some):
 
 
 def test_few_settings_stand_beside_each_other_with_tasks_below(some):
-    assert pages.per_task("ablation-images", "Last").data.startswith("| Last (%) | 32 | 64 |")
+    assert pages.per_task("ablation-images", "Last").data.startswith("| Last (%) | 125 | 250 |")
     assert pages.per_task("table1", "Last").data.startswith("| Last (%) | ZSCL | GIFT |")
 
 
 def test_points_per_task_are_less_the_default_of_each_task(monkeypatch):
-    kept = frame(sweep_records("ablation-images", {"32": 40.0, "256": 50.0}.get, noise=3))
+    kept = frame(sweep_records("ablation-images", {"125": 40.0, "1000": 50.0}.get, noise=3))
     monkeypatch.setattr(pages, "records", lambda folder=None: kept)
     figure = pages.per_task_points("ablation-images", "Last")
     tasks = [t.get_text() for t in figure.axes[0].get_yticklabels()]
     means = tables.per_task(kept, sweeps.load("ablation-images"), "Last").drop(columns="mean")
-    want = (means.loc["32"] - means.loc["256"]).to_dict()
+    want = (means.loc["125"] - means.loc["1000"]).to_dict()
     (marks,) = (c.get_offsets().data for c in figure.axes[0].collections if len(c.get_offsets()))
     assert {tasks[int(y)]: float(x) for x, y in marks} == pytest.approx(want) and len(tasks) > 2
     assert figure.axes[0].get_title() == ""
@@ -154,6 +154,6 @@ def test_records_are_read_again_only_where_a_file_changed(monkeypatch, tmp_path)
 
 
 def test_a_task_by_task_difference_has_its_interval_and_both_means(some):
-    said = pages.per_task_difference("ablation-images", "64", "32", "Last").data
+    said = pages.per_task_difference("ablation-images", "250", "125", "Last").data
     first = said.splitlines()[2].split(" | ")
     assert said.startswith("| Last (%) | 64 | 32 | Δ | p |") and first[3].count("±") == 1 and first[1] > first[2]

@@ -273,7 +273,7 @@ def test_effects_of_the_paper_are_differences_of_printed_values():
         evidence.paper(Comparison("ablation-consolidation/AWC", "ablation-consolidation/none", "Last", "higher", 0.0))
         == 1
     )
-    assert evidence.paper(Comparison("ablation-images/512", "ablation-images/256", "Last", "equal", 1.0)) is None
+    assert evidence.paper(Comparison("ablation-images/2000", "ablation-images/1000", "Last", "equal", 1.0)) is None
     assert published.main("I").loc["gift", "Last"] == 86.0
 
 

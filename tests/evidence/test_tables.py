@@ -253,7 +253,7 @@ def test_default_variants():
     names = {
         "ablation-loss": "Contrastive", "ablation-teacher": "Last CLIP", "ablation-ita": "beta=0.25",
         "ablation-guidance": "1K, medium", "ablation-steps": "w/ AWC, 20 steps", "ablation-consolidation": "AWC",
-        "ablation-source": "both", "ablation-images": "256", "pretrainings": "",
+        "ablation-source": "both", "ablation-images": "1000", "pretrainings": "",
     }  # fmt: skip
     assert {n: tables.default_variant(sweeps.load(n)) for n in names} == names
 

@@ -1,21 +1,30 @@
 """GNSP: the null space of finished tasks' inputs, and why the step must be projected and not the gradient."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from fixtures_methods import equal, fit, resources, tiny_clip, tiny_method, tiny_task, weights
 
 from gift_lib import losses
 from gift_lib.clip import encode_images, encode_texts
+from gift_lib.config import experiment
+from gift_lib.data import load_tasks
 from gift_lib.errors import ConfigError
 from gift_lib.methods import layer_inputs
 from gift_lib.methods.base import Batch
-from gift_lib.methods.gnsp import GNSP, LEARNING_RATES, null_space, projected
+from gift_lib.methods.gnsp import GNSP, SCHEDULES, null_space, projected
 from gift_lib.tasks import ORDERS
 from gift_lib.training import Learner
+from gift_lib.world.settings import RUNS
 
 NAMES = [f"visual.transformer.resblocks.{k}.mlp.{m}.weight" for k in range(2) for m in ("c_fc", "c_proj")] + [
     "visual.proj"
 ]
+
+
+def named(data_set):
+    return replace(tiny_task(0), stands_for=data_set)
 
 
 def changed(a, b):
@@ -173,9 +182,34 @@ def test_the_weight_of_the_teacher_is_never_trained():
 
 def test_settings():
     o = GNSP.options
-    assert (o["pictures"], o["alpha"], o["beta"], o["rho"], o["project"]) == (1000, 1.0, 0.75, 0.15, "step")
-    assert [round(LEARNING_RATES[n] * 1e5) for n in ORDERS["I"]] == [1, 2, 1, 5, 2, 2, 5, 1, 5, 5, 2]
+    assert (o["alpha"], o["beta"], o["rho"], o["project"]) == (1.0, 0.75, 0.15, "step") and not GNSP.presets
+    rates = {order: [SCHEDULES[order][n][0] for n in ORDERS[order]] for order in SCHEDULES}
+    assert rates == {"I": [1, 2, 1, 5, 2, 2, 5, 1, 5, 5, 2], "II": [1, 1, 1, 1, 2, 2, 5, 1, 5, 1, 1]}
+    hundreds = {order: [SCHEDULES[order][n][1] for n in ORDERS[order]] for order in SCHEDULES}
+    assert hundreds == {"I": [1, 5, 10, 5, 5, 10, 10, 5, 5, 10, 10], "II": [10, 10, 5, 5, 10, 10, 10, 5, 5, 5, 10]}
     with pytest.raises(ConfigError, match="did you mean 'gradient'"):
         tiny_method("gnsp", method_options={"project": "gradients"})
     with pytest.raises(ConfigError, match="rho must be in"):
         tiny_method("gnsp", method_options={"rho": 0.0})
+
+
+@pytest.mark.parametrize("order", ["I", "II", "digits,flowers"])
+def test_rates_and_steps_keep_the_published_proportion_in_every_world_and_at_every_scale(order):
+    schedule = SCHEDULES.get(order, SCHEDULES["I"])
+    for world in RUNS.values():
+        e = experiment(**{**world, "order": order})
+        m = tiny_method("gnsp", order=order, steps=e.steps, lr=e.lr, images_per_task=e.images_per_task)
+        for task in load_tasks(e):
+            rate, hundreds = schedule[task.stands_for]
+            assert m.learning_rate(task) == pytest.approx(rate * e.lr) and m.steps(task) == hundreds * e.steps // 10
+    paper = tiny_method("gnsp", order=order, steps=1000, lr=1e-5)
+    assert paper.learning_rate(named("DTD")) == pytest.approx(5e-5) and paper.steps(named("MNIST")) == 500
+    assert (paper.learning_rate(named("ownbirds")), paper.steps(named("ownbirds"))) == (1e-5, 1000)
+    assert tiny_method("gnsp", method_options={"lr": 3e-4}).learning_rate(named("DTD")) == 3e-4
+
+
+def test_public_pictures_are_as_many_as_gifts_unless_said_otherwise():
+    for given, images, wanted in ((0, 9, 9), (13, 9, 13)):
+        m = tiny_method("gnsp", method_options={"pictures": given}, images_per_task=images)
+        m.before_task(tiny_task(0), None)
+        assert len(m.pairs.prompt_of) == wanted

@@ -41,7 +41,7 @@ def test_a_sweep_on_another_world_takes_its_settings_and_counts_in_proportion(tm
     def of(name, seeds=(0,)):
         return {c.variant: c.experiment for c in sweeps.load(name, "mini", seeds).cells}
 
-    assert of("ablation-images@2")["768"] == experiment(
+    assert of("ablation-images@2")["3000"] == experiment(
         **RUNS["2"] | {"method": "gift", "consolidation": "none", "images_per_task": 360, "seed": 0}
     )
     assert of("table1@1") == of("table1") and sweeps.load("table1@2").name == "table1@2"
