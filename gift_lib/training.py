@@ -25,7 +25,7 @@ from gift_lib.data.cache import train_view
 from gift_lib.device import ahead, deterministic, find_device, warn_of_emulation
 from gift_lib.errors import ConfigError, NumericsError
 from gift_lib.evaluation import evaluate_openly
-from gift_lib.files import cache_root, check_writable, expanded
+from gift_lib.files import cache_root, check_writable, digest, expanded
 from gift_lib.generate import Source, SyntheticSet, weights_digest
 from gift_lib.methods.base import Batch, Method, Resources, Shuffle, Terms, seeded
 from gift_lib.methods.outside import source_digest
@@ -113,11 +113,13 @@ def kept_of(address: results.Address, runtime: Runtime = LOCAL) -> Kept:
 def identity_of(experiment: Experiment, runtime: Runtime = LOCAL) -> dict[str, Any]:
     """World and weight hashes and the numerics version, without training anything.
 
-    Of a method outside the package the digest of its file, too: once it is edited, its runs are others.
+    Also the digest of what a method brings along: of its file where that lies outside the package, else of its preset
+    for this scale, which no configuration holds. Once it is edited, its runs are others.
     """
     method = methods.find(experiment.method)
     generates = method.uses_synthetic and experiment.synthetic_source == "diffusion"
-    own = source_digest(experiment.method)
+    preset = method.presets.get(experiment.scale)
+    own = source_digest(experiment.method) or (digest(dict(preset)) if preset else "")
     return results.identity(
         world=data.world_hash(experiment, runtime.data_dir, runtime.cache_dir),
         clip=clip_digest(experiment.model),

@@ -77,6 +77,16 @@ def test_an_edited_method_has_other_runs(written):
     assert "method" not in training.identity_of(experiment(method="finetune")), "the library's own keep their keys"
 
 
+@pytest.mark.parametrize("name", [n for n, cls in methods.METHODS.items() if "mini" in cls.presets])
+def test_a_preset_that_changes_makes_other_runs(name, monkeypatch):
+    e, cls = experiment(method=name), methods.find(name)
+    before, elsewhere = training.identity_of(e), cls.presets
+    monkeypatch.setattr(cls, "presets", {**elsewhere, "mini": {**elsewhere["mini"], "lr": 0.123}})
+    assert training.identity_of(e)["method"] != before["method"]
+    monkeypatch.setattr(cls, "presets", {**elsewhere, "colab": {"lr": 0.123}})
+    assert training.identity_of(e) == before, "another scale's preset is not this run's"
+
+
 def test_a_row_has_a_run_for_each_seed(written, tmp_path, capsys, monkeypatch):
     made = []
 
