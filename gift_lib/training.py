@@ -114,12 +114,12 @@ def identity_of(experiment: Experiment, runtime: Runtime = LOCAL) -> dict[str, A
     """World and weight hashes and the numerics version, without training anything.
 
     Also the digest of what a method brings along: of its file where that lies outside the package, else of its preset
-    for this scale, which no configuration holds. Once it is edited, its runs are others.
+    for this scale and its revision, which no configuration holds. Once these are edited, its runs are others.
     """
     method = methods.find(experiment.method)
     generates = method.uses_synthetic and experiment.synthetic_source == "diffusion"
-    preset = method.presets.get(experiment.scale)
-    own = source_digest(experiment.method) or (digest(dict(preset)) if preset else "")
+    brought = {**method.presets.get(experiment.scale, {}), **({"revision": method.revision} if method.revision else {})}
+    own = source_digest(experiment.method) or (digest(brought) if brought else "")
     return results.identity(
         world=data.world_hash(experiment, runtime.data_dir, runtime.cache_dir),
         clip=clip_digest(experiment.model),

@@ -82,6 +82,8 @@ class Method:
     options: ClassVar[Mapping[str, Any]] = {}
     #: By scale, the options whose value there is not the published one; the ratio stands beside each.
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    #: Counted up when what the method computes has changed by itself: earlier records of it no longer stand.
+    revision: ClassVar[int] = 0
     #: What R's rows are: "continual" (one after each task, in order), "alone" (row t is task t's own
     #: model, its diagonal is the result) or "joint" (one row, after training on everything).
     form: ClassVar[str] = "continual"

@@ -114,6 +114,7 @@ class GNSP(Projected):
     step, since AdamW divides each entry by a scale of its own. Here the step itself is projected.
     """
 
+    revision = 1  # its authors' rates and steps
     #: pictures: 0 for as many as GIFT has for a task (published: 1000 for both). lr: 0 for `SCHEDULES`.
     options = {"pictures": 0, "alpha": 1.0, "beta": 0.75, "rho": 0.15, "project": "step", "lr": 0.0}
 

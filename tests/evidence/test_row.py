@@ -87,6 +87,14 @@ def test_a_preset_that_changes_makes_other_runs(name, monkeypatch):
     assert training.identity_of(e) == before, "another scale's preset is not this run's"
 
 
+@pytest.mark.parametrize("name", ["gift", "gnsp", "rail"])
+def test_a_method_that_computes_something_else_has_other_runs(name, monkeypatch):
+    e, cls = experiment(method=name), methods.find(name)
+    before = training.identity_of(e)
+    monkeypatch.setattr(cls, "revision", cls.revision + 1)
+    assert training.identity_of(e).get("method") not in (None, before.get("method"))
+
+
 def test_a_row_has_a_run_for_each_seed(written, tmp_path, capsys, monkeypatch):
     made = []
 
