@@ -18,7 +18,7 @@ from gift_lib.runs import sweeps
 from gift_lib.runs.published import METRICS
 
 #: Sweeps with a default setting that have pages of their own, or are no ablations of one setting.
-ELSEWHERE = ("table1", "table2", "later", "better", "own-why", "own-world")
+ELSEWHERE = ("table1", "table2", "later", "better", "own-why", "own-why-2", "own-world")
 #: Colours by direction: clearly above the default, clearly below it, neither.
 ABOVE, BELOW, UNCLEAR = "#0072b2", "#d55e00", "#8a8a8a"
 

@@ -1,6 +1,7 @@
 """Ratios of the published protocol beside those of a setting: what a scale model keeps, and what it leaves out."""
 
 import csv
+import math
 from collections.abc import Sequence
 
 from gift_lib.config import Experiment
@@ -19,7 +20,8 @@ def ratios(e: Experiment, tasks: Sequence[Task], logit_scale: float) -> dict[str
     return {
         "learning rates": f"{max(rates):g} : 1",
         "epochs per task": ", ".join(f"{epochs(e, t):.2g}" for t in tasks),
-        "passes over synthetic pictures": f"{e.steps * e.synthetic_batch_size / e.images_per_task:.3g}",
+        "passes over synthetic pictures": f"{e.steps / math.ceil(e.images_per_task / e.synthetic_batch_size):.3g}",
+        "synthetic to real in a step": f"{e.synthetic_batch_size / e.batch_size:g} : 1",
         "synthetic pictures per name": ", ".join(f"{e.images_per_task / n:.2g}" for n in names),
         "warm-up": f"{e.warmup:g}",
         "steps per task": str(e.steps),

@@ -156,4 +156,4 @@ def test_records_are_read_again_only_where_a_file_changed(monkeypatch, tmp_path)
 def test_a_task_by_task_difference_has_its_interval_and_both_means(some):
     said = pages.per_task_difference("ablation-images", "250", "125", "Last").data
     first = said.splitlines()[2].split(" | ")
-    assert said.startswith("| Last (%) | 64 | 32 | Δ | p |") and first[3].count("±") == 1 and first[1] > first[2]
+    assert said.startswith("| Last (%) | 250 | 125 | Δ | p |") and first[3].count("±") == 1 and first[1] > first[2]

@@ -352,3 +352,13 @@ def test_batch_is_untouched():
     batch = Batch(0, x, tiny_task(0).train.labels[:4], torch.empty(0, dtype=torch.int64))
     kept = x.clone()
     assert set(m.loss(batch)) == {"ce"} and set(m.preserve(batch)) == {"kd"} and torch.equal(batch.images, kept)
+
+
+def test_zscl_may_look_at_another_number_of_reference_pictures_than_of_the_tasks():
+    for given, wanted in ((0, 8), (5, 5)):
+        m = tiny_method("zscl", method_options={"reference_batch": given, "images": 20})
+        assert m.draw(20)(0).numel() == wanted
+    plain = tiny_method("zscl", method_options={"images": 20}).draw(20)
+    assert torch.equal(tiny_method("zscl", method_options={"reference_batch": 8, "images": 20}).draw(20)(3), plain(3))
+    with pytest.raises(ConfigError, match="reference_batch must be zero or more"):
+        tiny_method("zscl", method_options={"reference_batch": -1})

@@ -1,6 +1,7 @@
 """Numbers without dimension by hand and against the published tables, the ratios, and a harness that runs no method."""
 
 import csv
+import itertools
 import json
 from dataclasses import replace
 
@@ -11,7 +12,7 @@ from gift_lib.config import experiment
 from gift_lib.data import load_tasks
 from gift_lib.data.mini import FAMILIES, worlds
 from gift_lib.errors import ConfigError
-from gift_lib.runs import sweeps
+from gift_lib.runs import published, sweeps
 from gift_lib.tasks import ORDERS
 from gift_lib.world import numbers, ratios, trials
 from gift_lib.world.numbers import Rows, agrees
@@ -96,10 +97,15 @@ def test_ratios_of_world_1():
     found = ratios.ratios(e, load_tasks(e), 16.2)
     assert found.keys() == ratios.published().keys()
     assert found["learning rates"] == "1 : 1" and found["passes over synthetic pictures"] == "10"
+    assert found["synthetic to real in a step"] == "1 : 1"
     assert found["classes per task"] == "10 to 12" and found["synthetic pictures per name"].startswith("2.5, ")
     two = e.replace(lr_per_task={"silhouettes": 5e-3}, steps=160, batch_size=16)
     assert ratios.ratios(two, load_tasks(two), 16.2)["learning rates"] == "5 : 1"
     assert ratios.epochs(two, load_tasks(two)[0]) == pytest.approx(160 * 16 / (96 * 12))
+    two = experiment(**RUNS["2"])
+    found_2 = ratios.ratios(two, load_tasks(two), 16.2)
+    assert found_2["passes over synthetic pictures"] == "53.3", "120 pictures are 48, 48 and 24"
+    assert found_2["synthetic to real in a step"] == "3 : 1"
     assert "5 : 1" in ratios.table(found)
 
 
@@ -198,3 +204,13 @@ def test_the_steps_between_the_worlds_change_one_thing_each():
         e = cell.experiment
         assert e == experiment(**RUNS["2"] | {"method": e.method, "seed": e.seed, "world": e.world})
         assert {"1": "settings", "2": "epochs", "narrow": "narrow tasks"}.get(e.world, e.world) in cell.variant
+
+
+def test_reasons_on_world_2_change_one_thing_of_its_rows():
+    sweep = sweeps.load("own-why-2")
+    for row, cells in itertools.groupby(sweep.cells, lambda c: c.variant.partition(", ")[0]):
+        plain, *changed = {c.variant: c.experiment.replace(seed=0) for c in cells}.values()
+        assert plain == experiment(**RUNS["2"] | {"method": plain.method}) and published.title(plain.method) == row
+        for e in changed:
+            a, b = plain.to_dict(), e.to_dict()
+            assert len([k for k in a if a[k] != b[k]]) == 1
