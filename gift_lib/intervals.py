@@ -39,7 +39,26 @@ class Estimate:
         return None if self.half_width is None else self.mean + self.half_width
 
     def __str__(self) -> str:
-        return f"{self.mean:.1f}" if self.half_width is None else f"{self.mean:.1f} ± {self.half_width:.1f}"
+        return shown(self.mean, self.half_width)
+
+
+def decimals(mean: float, half: float | None, limits: Sequence[float] = (0.0,)) -> int:
+    """How many decimals of mean ± half are needed to see on which side of each limit both ends lie: 1, 2 or 3."""
+    for digits in (1, 2):
+        ends = [(mean + s * half, round(mean, digits) + s * round(half, digits)) for s in (-1, 1)] if half else []
+        if all(_side(exact, x) == _side(text, x) for exact, text in ends for x in limits):
+            return digits
+    return 3
+
+
+def _side(value: float, limit: float) -> int:
+    return 0 if abs(value - limit) < _NO_SPREAD else 1 if value > limit else -1
+
+
+def shown(mean: float, half: float | None, form: str = "", limits: Sequence[float] = (0.0,)) -> str:
+    """A mean with its half-width as text, to one decimal, or to more where one would hide what it decides."""
+    digits = decimals(mean, half, limits)
+    return f"{mean:{form}.{digits}f}" + ("" if half is None else f" ± {half:.{digits}f}")
 
 
 def interval(values: Values, level: float = 0.95) -> Estimate:

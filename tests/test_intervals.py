@@ -103,3 +103,15 @@ def test_holm_keeps_the_family_wise_error():
     for _ in range(1000):
         hits += min(intervals.holm(rng.uniform(0, 1, 9).tolist())) < 0.05
     assert 0.03 < hits / 1000 < 0.07
+
+
+@pytest.mark.parametrize(("mean", "half", "limits", "text"), [
+    (0.62, 0.57, (0.0,), "+0.62 ± 0.57"), (-0.233, 0.185, (0.0,), "-0.23 ± 0.18"), (0.5, 0.2, (0.0,), "+0.5 ± 0.2"),
+    (2.0, 1.0, (0.0,), "+2.0 ± 1.0"), (0.3, None, (0.0,), "+0.3"), (0.5, 0.5, (0.0,), "+0.5 ± 0.5"),
+    (0.5005, 0.4998, (0.0,), "+0.500 ± 0.500"), (-1.4, 0.47, (-2.0, 2.0), "-1.4 ± 0.5"),
+    (-1.52, 0.51, (-2.0, 2.0), "-1.52 ± 0.51"), (3.0, 0.0, (0.0,), "+3.0 ± 0.0"),
+])  # fmt: skip
+def test_a_number_has_the_decimals_that_show_what_it_decides(mean, half, limits, text):
+    assert intervals.shown(mean, half, "+", limits) == text
+    if limits == (0.0,):
+        assert str(intervals.Estimate(mean, half, 5)) == text.replace("+", "")

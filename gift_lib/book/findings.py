@@ -154,7 +154,7 @@ def ranking(frame: pd.DataFrame, order: str = "I", scale: str = "mini") -> list[
 
 def signed(e: Estimate, sign: int = 1) -> str:
     """A difference, or with a `sign` of -1 its reverse, with its sign and its interval."""
-    return f"{sign * e.mean:+.1f}" if e.half_width is None else f"{sign * e.mean:+.1f} ± {e.half_width:.1f}"
+    return intervals.shown(sign * e.mean, e.half_width, "+")
 
 
 def readings(frame: pd.DataFrame, sweep: str, of: Mapping[str, Mapping], scale: str = "mini") -> list[str]:
@@ -172,7 +172,9 @@ def readings(frame: pd.DataFrame, sweep: str, of: Mapping[str, Mapping], scale: 
         unclear = {m: c.ours for m, c in own.items() if not c.sign and c.ours.low is not None}
         undecided = listed([f"{m} ({e.low:+.1f} to {e.high:+.1f})" for m, e in unclear.items()])
         said += [f"It is not clearly different from *{default}* in {undecided}."] if undecided else []
-        expected = [(m, k, _CAME[own[m].sign * _SIGNS[k]]) for m, k in texts.get("expected", {}).items() if m in own]
+        tested = {m: c for m, c in own.items() if c.ours.low is not None}
+        expected = [(m, k, _CAME[c.sign * _SIGNS[k]]) for m, k in texts.get("expected", {}).items()
+                    if (c := tested.get(m))]  # fmt: skip
         said += [f"One would expect it {k} in {m}: {came}." for m, k, came in expected]
         lines += [f"- *{v}* {' '.join(said).removeprefix('It ')}"] if said else []
     return lines
@@ -219,11 +221,12 @@ def reason(j: Judged) -> str:
     if o.effect is None:
         return "Needs " + " and ".join(f"`{command}`" for command in j.missing) + "."
     beside = "" if o.paper is None else f", published {o.paper:+.1f}"
-    form = ".1f" if o.comparison.test == "above" else "+.1f"
-    half = "" if o.effect.half_width is None else f" ± {o.effect.half_width:.1f}"
+    form = "" if o.comparison.test == "above" else "+"
+    limits = (o.comparison.margin, -o.comparison.margin)
+    ours = intervals.shown(o.effect.mean, o.effect.half_width, form, limits)
     first = f"Weakest of {len(j.outcomes)} comparisons: " if len(j.outcomes) > 1 else ""
     wider = f" (± {o.corrected.half_width:.1f} when corrected for all comparisons)" if o.hangs_on_correction else ""
-    return f"{first}{o.comparison}? Ours {o.effect.mean:{form}}{half}{wider} over {o.effect.n} seeds{beside}."
+    return f"{first}{o.comparison}? Ours {ours}{wider} over {o.effect.n} seeds{beside}."
 
 
 def grouped(of: Iterable[tuple[str, str]]) -> list[str]:
@@ -254,15 +257,17 @@ def both(ours: float, published: float) -> str:
     return f"{ours:+.1f} here, {published:+.1f} published"
 
 
-def beside(known: int, turned: Sequence[str]) -> str:
-    """Of how many clear differences the paper prints one, too, and which of them have another sign there."""
+def beside(known: int, turned: Sequence[str], level: int = 0) -> str:
+    """Of how many clear differences the paper prints one, too, which of them have another sign there, how many none."""
+    even = f" It prints {level} more as equal." if level and known else f"It prints {level} of them as equal."
     if not known:
-        return "The paper has no number for a difference that is clear here."
+        return even if level else "The paper has no number for a difference that is clear here."
     first = f"The paper has numbers for {known} of the clear differences"
     if not turned:
-        return f"{first}: {'all have' if known > 1 else 'it has'} the same sign."
+        return f"{first}: {'all have' if known > 1 else 'it has'} the same sign.{even if level else ''}"
     named = f"{'most of all ' if len(turned) > 3 else ''}{listed(turned[:3])}"
-    return f"{first}: {len(turned)} {'has' if len(turned) == 1 else 'have'} the other sign, {named}."
+    said = f"{first}: {len(turned)} {'has' if len(turned) == 1 else 'have'} the other sign, {named}."
+    return said + (even if level else "")
 
 
 def listed(parts: Sequence[str]) -> str:

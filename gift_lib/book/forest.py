@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from gift_lib import intervals
 from gift_lib.book import findings
 from gift_lib.book.findings import ALPHA, Contrast
 from gift_lib.book.theme import WIDTH, Drawing, style
@@ -138,6 +139,6 @@ def said(table: pd.DataFrame) -> str:
 
 def _line(own: pd.DataFrame) -> str:
     clear = own[own["p"] < ALPHA].sort_values("Δ", key=abs, ascending=False).drop_duplicates("metric")
-    found = [f"{r['metric']} {r['Δ']:+.1f} ± {r['±']:.1f} with *{r['setting']}*" for _, r in clear.iterrows()]
+    found = [f"{r['metric']} {intervals.shown(r['Δ'], r['±'], '+')} with *{r['setting']}*" for _, r in clear.iterrows()]
     name, title, default = own.iloc[0][["sweep", "title", "default"]]
     return f"- [{title}]({page_of(name)}), against *{default}*: {'; '.join(found) or 'no clear effect'}."

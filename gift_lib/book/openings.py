@@ -96,7 +96,8 @@ def contradicted(found: Sequence[Contrast]) -> str:
     """The clear differences that point the other way than the published ones, the largest three by name."""
     wrong = sorted((c for c in found if c.verdict == "reversed"), key=lambda c: -abs(c.ours.mean))
     said = [f"{c} in {c.metric} ({both(c.ours.mean, c.published)})" for c in wrong]
-    return findings.beside(sum(bool(c.sign and c.published) for c in found), said)
+    printed = [c.published for c in found if c.sign and c.published is not None]
+    return findings.beside(sum(map(bool, printed)), said, printed.count(0.0))
 
 
 def _claimed(frame: pd.DataFrame, sweep: str, scale: str) -> str:
@@ -142,7 +143,7 @@ def of_table(frame: pd.DataFrame, scale: str = "mini", *, order: str) -> Box | N
         return None
     places = {m: _place(trained, found, m) for m in METRICS}
     ours = listed([f"{m} {trained['GIFT'][m]}" for m in METRICS])
-    ahead = [m for m, said in places.items() if "ahead" in said and "(clear)" in said]
+    ahead = [m for m in METRICS if all(p.sign == (1 if p.first == "GIFT" else -1) for p in _of_gift(found, m))]
     return Box(
         f"GIFT is clearly first in {listed(ahead) or 'none of the three numbers'}: {'; '.join(places.values())}.",
         f"{seeds(e.n for row in trained.values() for e in row.values() if e)} per method, ± is half a 95 % interval. A "
@@ -193,14 +194,21 @@ def _ranks(order: str, found: Sequence[Contrast], here: Sequence[str]) -> str:
     )
 
 
+def _of_gift(found: Sequence[Contrast], metric: str) -> list[Contrast]:
+    """GIFT and each other published method, in one metric."""
+    return [p for p in found if p.metric == metric and "GIFT" in (p.first, p.second)]
+
+
 def _place(trained: Mapping[str, Mapping[str, Estimate]], found: Sequence[Contrast], metric: str) -> str:
     """GIFT in one metric: how far ahead of the next method, or behind the first, and whether that is clear."""
-    other = max((v for v in trained if v != "GIFT"), key=lambda v: trained[v][metric].mean, default="")
-    pair = next((p for p in found if p.metric == metric and {p.first, p.second} == {"GIFT", other}), None)
-    if not pair:
+    rivals = {p.second if p.first == "GIFT" else p.first: p for p in _of_gift(found, metric)}
+    if not rivals:
         return f"in {metric} nothing to compare it with"
+    other = max(rivals, key=lambda v: trained[v][metric].mean)
+    pair = rivals[other]
     ours = pair.ours.mean if pair.first == "GIFT" else -pair.ours.mean
-    sure = "clear" if pair.sign else "not clear"
+    open_ = listed([v for v, p in rivals.items() if not p.sign and v != other]) if ours > 0 and pair.sign else ""
+    sure = ("clear" if pair.sign else "not clear") + (f", but not for {open_}" if open_ else "")
     if not round(ours, 1):
         return f"in {metric} level with {other}"
     return f"in {metric} {'ahead of' if ours > 0 else 'behind'} {other} by {abs(ours):.1f} ({sure})"
@@ -223,12 +231,12 @@ def agreement(found: Sequence[Contrast], places: str, same: str = "", turns: str
     groups: dict[tuple[str, str], list[Contrast]] = {}
     for c in found:
         groups.setdefault((c.name, c.metric), []).append(c)
-    signs = {k: {c.sign for c in cs} for k, cs in groups.items()}
+    signs, count = {k: {c.sign for c in cs} for k, cs in groups.items()}, len({c.where for c in found})
     turned = [k for k, s in signs.items() if {1, -1} <= s]
-    kinds = {"above": [k for k, s in signs.items() if s == {1}], "below": [k for k, s in signs.items() if s == {-1}],
+    whole = {k: s for k, s in signs.items() if len(groups[k]) == count}  # measured in every place
+    kinds = {"above": [k for k, s in whole.items() if s == {1}], "below": [k for k, s in whole.items() if s == {-1}],
              "now above, now below": turned}  # fmt: skip
     said = [f"{kind} {', and '.join(grouped(ks))}" for kind, ks in kinds.items() if ks]
-    count = len({c.where for c in found})
     where = f"all {count} {places}" if count > 1 else f"one of the {places}"
     start = f"{before} in" if (before := turns if turned else same) else "In"
     lead = f"{start} {where} GIFT stands clearly {'; '.join(said)}." if said else "No difference is clear everywhere."
@@ -243,7 +251,7 @@ def _ranges(groups: Mapping[tuple[str, str], Sequence[Contrast]]) -> list[str]:
     """By method, each metric from its smallest to its largest difference."""
     by_name: dict[str, list[str]] = {}
     for (name, metric), cs in groups.items():
-        ends = sorted((round(c.ours.mean, 1) + 0.0 for c in cs), key=abs)  # no -0.0
+        ends = sorted(round(c.ours.mean, 1) + 0.0 for c in cs)  # no -0.0
         by_name.setdefault(f"GIFT minus {name}", []).append(f"{metric} {ends[0]:+.1f} to {ends[-1]:+.1f}")
     return [f"{name}: {listed(said)}" for name, said in by_name.items()]
 
@@ -284,7 +292,10 @@ def ablations(frame: pd.DataFrame, scale: str = "mini") -> Box | None:
     clear = table[table["p"] < ALPHA].sort_values("Δ", key=abs, ascending=False)
     settings, changed = (len(t.drop_duplicates(["sweep", "setting"])) for t in (table, clear))
     tops = clear.drop_duplicates(["metric", "sweep"])
-    texts = [f"the {r['head'].lower()} ({r['Δ']:+.1f} ± {r['±']:.1f}: *{r['setting']}*)" for _, r in tops.iterrows()]
+    texts = [
+        f"the {r['head'].lower()} ({intervals.shown(r['Δ'], r['±'], '+')}: *{r['setting']}*)"
+        for _, r in tops.iterrows()
+    ]
     by_metric = pd.Series(texts, index=tops["metric"], dtype=str)
     said = [f"{m} with {listed([*by_metric[[m]][:2]])}" for m in METRICS if m in by_metric]
     still = table.groupby("head", sort=False)["p"].min().loc[lambda p: ~(p < ALPHA)].index.str.lower()
@@ -312,7 +323,7 @@ def judgements(frame: pd.DataFrame, scale: str = "mini") -> Box | None:
     return Box(
         claims.headline(judged),
         f"{seeds(o.effect.n for o in settled)} per method or setting; verdicts rest on the 95 % intervals of "
-        f"{len(settled)} comparisons; an interval that holds the margin set beforehand leaves its claim undecided."
+        f"{len(settled)} comparisons; one whose interval holds its margin is undecided."
         f"{older(frame, scale, *names)}",
         f"Not supported on the scale model: {'; '.join(failed[:3])}{more}." if failed else "No claim is refuted here.",
     )

@@ -222,6 +222,7 @@ class Evidence:
             found = tables.values(self.records(c.a), c.metric)
             return intervals.interval(list(found.values()), level) if found else None
         pair = {"a": self.records(c.a), "b": self.records(c.b)}
+        tables.check_kind([r for own in pair.values() for r in own.values()])  # they may be of two sweeps
         return tables.compare(pair, "a", "b", c.metric, level)
 
     @cached_property
@@ -302,11 +303,11 @@ def evaluate(
 
 
 def on_two_worlds(frame: pd.DataFrame, worlds: Sequence[str] = ("1", "2")) -> pd.DataFrame:
-    """The claims that records judge on both worlds: verdicts, and where they differ what each hangs on."""
+    """The claims that records judge on both worlds: verdicts, and where they contradict what each hangs on."""
     rows = []
     for pair in zip(*(evaluate(frame, world=w) for w in worlds), strict=True):
         if all(j.deciding.effect for j in pair):
-            turned = pair[0].verdict != pair[1].verdict
+            turned = {j.verdict for j in pair} == {"supported", "not supported"}
             why = [f"{j.deciding.comparison}: {_signed(j.deciding)}" if turned else "" for j in pair]
             rows.append([pair[0].claim.text, *(j.verdict for j in pair), *why])
     heads = [f"{what}world {w}" for what in ("", "by its weakest comparison on ") for w in worlds]
@@ -332,7 +333,9 @@ def in_words(judged: Sequence[Judged]) -> str:
 
 
 def _signed(o: Outcome) -> str:
-    form = "{:.1f}" if o.comparison.test == "above" else "{:+.1f}"
+    margin = o.comparison.margin
+    digits = intervals.decimals(o.effect.mean, o.effect.half_width, (margin, -margin))
+    form = f"{{:.{digits}f}}" if o.comparison.test == "above" else f"{{:+.{digits}f}}"
     if o.effect.low is None:
         return form.format(o.effect.mean)
     text = f"{form} ({form} to {form}".format(o.effect.mean, o.effect.low, o.effect.high)

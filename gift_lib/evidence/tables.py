@@ -425,8 +425,11 @@ def one(value: float) -> str:
 
 def pairs_of(means: pd.Series, halves: pd.Series, sign: bool = False) -> list[str]:
     """Means with their half-widths as text, empty where there is no mean."""
-    texts = ["" if np.isnan(m) else f"{m:+.1f}" if sign else f"{m:.1f}" for m in means]
-    return [t if not t or np.isnan(h) else f"{t} ± {h:.1f}" for t, h in zip(texts, halves, strict=True)]
+    form = "+" if sign else ""
+    return [
+        "" if np.isnan(m) else intervals.shown(m, None if np.isnan(h) else h, form)
+        for m, h in zip(means, halves, strict=True)
+    ]
 
 
 def p_text(value: float) -> str:

@@ -20,7 +20,7 @@ from gift_lib.tasks import Task
 INITIAL = -1
 
 
-def unify(deltas: Float[Tensor, "n *shape"]) -> tuple[Float[Tensor, "*shape"], Bool[Tensor, "n *shape"]]:
+def unify(deltas: Float[Tensor, "n *shape"]) -> tuple[Float[Tensor, "*shape"], Bool[Tensor, "n *shape"]]:  # noqa: F821
     """The unified change of one tensor and each task's mask of it (EMR-Merging).
 
     s = sign(mean_i delta_i); M_i = 1[delta_i s > 0]; delta_u = s max_i |M_i delta_i|: of the changes that agree with

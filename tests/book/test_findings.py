@@ -121,3 +121,9 @@ def test_lists_part_names_that_hold_commas_by_semicolons():
     assert findings.listed(["*a*", "*b*", "*c*"]) == "*a*, *b* and *c*"
     assert findings.listed(["*1K, large*", "*3K, small*", "*c*"]) == "*1K, large*; *3K, small* and *c*"
     assert findings.listed(["*a* (1, 2)", "*b*", "*c*"]) == "*a* (1, 2), *b* and *c*"
+
+
+def test_nothing_is_expected_of_one_seed():
+    texts = {"above": "a", "below": "b", "expected": {"Last": "below"}}
+    one = frame([r for r in sweep_records("ablation-ita", lambda v: 60.0) if r["config"]["seed"] == 0])
+    assert not any("expect" in line for line in findings.readings(one, "ablation-ita", {"beta=0.0": texts}))

@@ -77,6 +77,42 @@ def test_a_difference_that_turns_is_named_and_one_that_is_clear_in_places_only()
     assert "numbers for 1 of the clear differences: 1 has the other sign, GIFT minus ZSCL in Last (-1.5 here" in against
 
 
+def test_what_was_not_measured_everywhere_is_not_said_of_all_places():
+    found = [contrast(2.0, where=w) for w in ("I", "II", "III")] + [contrast(2.0, name="LwF", where="I")]
+    came, *_ = parts(openings.agreement(found, "orders"))
+    assert "in all 3 orders GIFT stands clearly above ZSCL in Last." in came.replace("In all", "in all")
+    assert "Clear in some orders only, or in none: LwF in Last." in came
+
+
+def test_a_range_runs_from_the_smallest_to_the_largest_difference_and_not_by_size():
+    found = [contrast(m, where=w) for m, w in ((0.5, "I"), (-2.0, "II"), (3.0, "III"))]
+    assert "GIFT minus ZSCL: Last -2.0 to +3.0" in parts(openings.agreement(found, "orders"))[0]
+
+
+def test_what_the_paper_prints_as_equal_is_no_missing_number():
+    equal = [contrast(1.0, published=0.0)]
+    assert openings.contradicted(equal) == "It prints 1 of them as equal."
+    assert openings.contradicted([*equal, contrast(1.0, published=2.0)]).endswith(
+        "1 of the clear differences: it has the same sign. It prints 1 more as equal."
+    )
+    assert "no number" in openings.contradicted([contrast(1.0, published=None)])
+
+
+def test_clearly_first_is_clearly_ahead_of_every_method():
+    """The next method is clearly behind; one that varies more is nearly as high and not clearly behind."""
+    level = dict.fromkeys(sweeps.load("table1").variants, 30.0) | {"GIFT": 60.0, "ZSCL": 59.0}
+    made = sweep_records("table1", level.get)
+    sure = plain(openings.of_table(frame(made), order="I"))
+    assert "GIFT is clearly first in Transfer, Avg and Last: in Transfer ahead of ZSCL by" in sure
+    for r in made:
+        if r["config"]["method"] == "lwf":
+            shift = {0: 45.0, 1: 5.0, 2: 40.0, 3: 10.0, 4: 43.0}[r["config"]["seed"]]
+            r["result"]["R"] = [[v + shift for v in row] for row in r["result"]["R"]]
+    said = plain(openings.of_table(frame(made), order="I"))
+    assert "GIFT is clearly first in none of the three numbers: in Transfer ahead of ZSCL by" in said
+    assert "(clear, but not for LwF)" in said
+
+
 def test_a_question_is_answered_by_whether_a_difference_turns():
     alike, turned = ([contrast(2.0, where="(1)"), contrast(d, where="(2)")] for d in (3.0, -3.0))
     words = {"same": "They would not:", "turns": "In part:"}

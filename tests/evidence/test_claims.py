@@ -277,6 +277,28 @@ def test_effects_of_the_paper_are_differences_of_printed_values():
     assert published.main("I").loc["gift", "Last"] == 86.0
 
 
+def test_rows_of_two_sweeps_are_compared_on_one_kind_of_machine_only():
+    made = sweep_records("table1", lambda v: 60.0)
+    other = sweep_records("references", lambda v: 80.0)
+    c = Comparison("table1/Continual Finetune", "references/Individual fine-tune", "Last", "lower", 0.0)
+    assert claims.Evidence(frame(made + other)).effect(c).mean < 0
+    for r in other:
+        r["run"]["cpu_capability"] = "another"
+    with pytest.raises(DataError, match="more than one kind of CPU"):
+        claims.Evidence(frame(made + other)).effect(c)
+
+
+def test_a_verdict_that_is_open_on_one_world_has_not_turned():
+    level = {"Contrastive": 60.0, "Feat. Dist.": 50.0, "Image-only": 60.0, "Text-only": 60.0}
+    first, second = sweep_records("ablation-loss", level.get), sweep_records("ablation-loss@2", level.get)
+    for r in second:
+        shift = 25.0 * (r["config"]["seed"] % 2) * (r["config"]["distillation"] != "contrastive")
+        r["result"]["R"] = [[v + shift for v in row] for row in r["result"]["R"]]
+    table = claims.on_two_worlds(frame(first + second))
+    open_ = table[(table["world 1"] == "supported") & (table["world 2"] == "undecided")]
+    assert len(open_) and (open_.filter(like="weakest") == "").all(axis=None)
+
+
 def test_two_worlds_are_told_apart_by_their_records_and_a_verdict_that_turns_says_by_what():
     level = {"Contrastive": 60.0, "Feat. Dist.": 50.0, "Image-only": 60.0, "Text-only": 60.0}
     other = level | {"Feat. Dist.": 70.0}
