@@ -65,6 +65,8 @@ def installed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("installed")
     quiet = ["--quiet", "--disable-pip-version-check", "--no-deps"]
     pip = [sys.executable, "-m", "pip"]
+    # setuptools packs what an earlier build left there, files too that are no longer in the tree.
+    shutil.rmtree(repository.ROOT / "build" / "lib", ignore_errors=True)
     build = [*pip, "wheel", *quiet, "--no-build-isolation", "-w", folder / "wheel", repository.ROOT]
     subprocess.run(build, check=True, capture_output=True)
     (wheel,) = (folder / "wheel").glob("*.whl")
