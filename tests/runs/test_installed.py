@@ -65,10 +65,11 @@ def installed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("installed")
     quiet = ["--quiet", "--disable-pip-version-check", "--no-deps"]
     pip = [sys.executable, "-m", "pip"]
-    # setuptools packs what an earlier build left there, files too that are no longer in the tree.
-    shutil.rmtree(repository.ROOT / "build" / "lib", ignore_errors=True)
+    # In the tree's own build/ setuptools would also pack what an earlier build left and the tree no longer has.
+    (folder / "build.cfg").write_text(f"[build]\nbuild_base = {folder / 'build'}\n")
+    env = {**os.environ, "DIST_EXTRA_CONFIG": str(folder / "build.cfg")}
     build = [*pip, "wheel", *quiet, "--no-build-isolation", "-w", folder / "wheel", repository.ROOT]
-    subprocess.run(build, check=True, capture_output=True)
+    subprocess.run(build, check=True, capture_output=True, env=env)
     (wheel,) = (folder / "wheel").glob("*.whl")
     subprocess.run([*pip, "install", *quiet, "--no-index", "--target", folder / "library", wheel], check=True)
     (folder / "empty").mkdir()
