@@ -4,12 +4,16 @@ import json
 
 import pytest
 
+from gift_lib.config import SCALES, experiment
 from gift_lib.methods.gift import Gift
 from gift_lib.runs.repository import ROOT
+from gift_lib.world.settings import RUNS
 
 
-@pytest.mark.parametrize("settings", [{"seed": 1000, "task_name": "digits", "steps": 4, "images_per_task": 8}])
-def test_the_cell_gives_the_librarys_numbers(settings, capsys):
+@pytest.mark.parametrize("world", RUNS)
+def test_the_cell_gives_the_librarys_numbers(world, capsys, monkeypatch):
+    settings = {"seed": 1000, "task_name": "digits", "steps": 4, "images_per_task": 8}
+    monkeypatch.setitem(SCALES, "mini", experiment(**RUNS[world]))
     page = json.loads((ROOT / "notebooks" / "gift_in_one_cell.ipynb").read_text(encoding="utf-8"))
     cells = [c for c in page["cells"] if c["cell_type"] == "code"]
     code = ["".join(c["source"]) for c in cells if "parameters" not in c["metadata"].get("tags", ()) and c != cells[0]]
