@@ -290,7 +290,7 @@ def test_rows_of_two_sweeps_are_compared_on_one_kind_of_machine_only():
 
 def test_a_verdict_that_is_open_on_one_world_has_not_turned():
     level = {"Contrastive": 60.0, "Feat. Dist.": 50.0, "Image-only": 60.0, "Text-only": 60.0}
-    first, second = sweep_records("ablation-loss", level.get), sweep_records("ablation-loss@2", level.get)
+    first, second = sweep_records("ablation-loss@1", level.get), sweep_records("ablation-loss@2", level.get)
     for r in second:
         shift = 25.0 * (r["config"]["seed"] % 2) * (r["config"]["distillation"] != "contrastive")
         r["result"]["R"] = [[v + shift for v in row] for row in r["result"]["R"]]
@@ -302,15 +302,15 @@ def test_a_verdict_that_is_open_on_one_world_has_not_turned():
 def test_two_worlds_are_told_apart_by_their_records_and_a_verdict_that_turns_says_by_what():
     level = {"Contrastive": 60.0, "Feat. Dist.": 50.0, "Image-only": 60.0, "Text-only": 60.0}
     other = level | {"Feat. Dist.": 70.0}
-    found = frame(sweep_records("ablation-loss", level.get) + sweep_records("ablation-loss@2", other.get))
+    found = frame(sweep_records("ablation-loss@1", level.get) + sweep_records("ablation-loss@2", other.get))
     table = claims.on_two_worlds(found)
     (text,) = [t for t in table.index if "feature" in t.lower() and table.at[t, "world 1"] == "supported"]
     row = table.loc[text]
     assert row["world 2"] == "not supported" and "-10.0" in row["by its weakest comparison on world 2"]
     alike = table[table["world 1"] == table["world 2"]]
     assert len(alike) and (alike.filter(like="weakest") == "").all(axis=None)
-    assert len(table) == sum(j.verdict != "no records yet" for j in claims.evaluate(found))
-    half = claims.on_two_worlds(frame(sweep_records("ablation-loss", level.get)))
+    assert len(table) == sum(j.verdict != "no records yet" for j in claims.evaluate(found, world="1"))
+    half = claims.on_two_worlds(frame(sweep_records("ablation-loss@1", level.get)))
     assert half.empty and list(half.columns) == list(table.columns)
     wanted = next(j for j in claims.evaluate(found, world="2") if j.missing)
     assert all(command.partition("NAME=")[2].split()[0].endswith("@2") for command in wanted.missing)

@@ -9,7 +9,7 @@ from fixtures_records import TASKS, frame, record, sweep_records
 from scipy import stats
 
 from gift_lib import intervals, metrics, results
-from gift_lib.config import experiment
+from gift_lib.config import MINI, experiment
 from gift_lib.errors import ConfigError, DataError
 from gift_lib.evidence import tables
 from gift_lib.runs import published, sweeps
@@ -76,7 +76,7 @@ def test_grey_rows_of_the_ablations_are_one_experiment():
 
 def test_published_settings_keep_their_ratios_at_the_mini_scale():
     assert published.at_scale({"images_per_task": 3000, "denoising_steps": 25, "beta": 0.5}, "mini") == {
-        "images_per_task": 768, "denoising_steps": 10, "beta": 0.5,
+        "images_per_task": 3 * MINI.images_per_task, "denoising_steps": 10, "beta": 0.5,
     }  # fmt: skip
     assert published.at_scale({"images_per_task": 3000}, "paper") == {"images_per_task": 3000}
     assert published.at_scale({"images_per_task": 3000}, "mini", {"images_per_task": 120}) == {"images_per_task": 360}

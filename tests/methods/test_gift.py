@@ -97,7 +97,15 @@ def test_weight_consolidation_does_not_hold_a_free_tower(distillation):
             assert k is None and not m.penalty.F[name].any()
             torch.testing.assert_close(p.grad, c)
         else:
-            pull = 2 * k**2 / (k**2).mean() * (theta[name] - m.penalty.theta_prev[name]) if k.any() else 0 * k
+            pull = (
+                2
+                * m.experiment.consolidation_weight
+                * k**2
+                / (k**2).mean()
+                * (theta[name] - m.penalty.theta_prev[name])
+                if k.any()
+                else 0 * k
+            )
             torch.testing.assert_close(p.grad, c + k + pull, rtol=2e-3, atol=1e-5)
 
 

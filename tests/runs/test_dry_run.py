@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from gift_lib import data, generate
-from gift_lib.config import experiment
+from gift_lib.config import MINI, experiment
 from gift_lib.data import mtil
 from gift_lib.errors import ConfigError, DataError
 from gift_lib.pictures import Draw, PictureCache
@@ -65,7 +65,7 @@ def quick(monkeypatch):
 def test_report_of_the_scale_model(quick, tmp_path, capsys):
     code = dry_run.main(["--device", "cpu", "--overrides", '{"tasks": ["terrain", "digits"], "images_per_task": 8}'])
     out = capsys.readouterr().out
-    assert code == 0 and "draw" in out and "2 tasks x 80 steps" in out and "free on the disk" in out
+    assert code == 0 and "draw" in out and f"2 tasks x {MINI.steps} steps" in out and "free on the disk" in out
     assert "memory of a training step: 1.0 GiB" in out
 
 

@@ -19,6 +19,7 @@ from gift_lib import config, results
 from gift_lib.config import Experiment, experiment, from_dict
 from gift_lib.runs import jobs, parameters, sweeps, yaml_io
 from gift_lib.runs.repository import ROOT
+from gift_lib.world.settings import RUNS
 
 PAGE = ROOT / "notebooks" / "experiment.ipynb"
 #: papermill's own command line, once per list of words, without starting it anew each time.
@@ -105,7 +106,7 @@ def test_the_page_knows_every_parameter_that_it_has():
 
 
 def test_a_run_on_world_1_stays_one_when_the_preset_moves_on(monkeypatch):
-    old, new = experiment(), experiment(world="2")
+    old, new = experiment(**RUNS["1"] | {"world": "1"}), experiment(world="2")
     monkeypatch.setitem(config.SCALES, "mini", new)
     for e in (old, new):
         assert parameters.experiment_of(parameters.of(e)) == e

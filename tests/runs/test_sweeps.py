@@ -6,7 +6,7 @@ import shlex
 import pytest
 import yaml
 
-from gift_lib.config import experiment
+from gift_lib.config import MINI, experiment
 from gift_lib.errors import ConfigError, DataError
 from gift_lib.runs import batch, parameters, repository, sweeps
 from gift_lib.world.settings import RUNS
@@ -29,12 +29,13 @@ def test_variants_are_put_over_the_base_once_per_seed():
 
 
 def test_counts_of_one_scale_are_translated_to_another():
-    spec = {"title": "x", "counts": "mini", "variants": {"3K": {"images_per_task": 768, "denoising_steps": 10}}}
+    n = MINI.images_per_task
+    spec = {"title": "x", "counts": "mini", "variants": {"3K": {"images_per_task": 3 * n, "denoising_steps": 10}}}
     of = {scale: sweeps.expand("x", spec, scale, [0]).cells[0].experiment for scale in ("mini", "paper")}
-    assert (of["mini"].images_per_task, of["mini"].denoising_steps) == (768, 10)
+    assert (of["mini"].images_per_task, of["mini"].denoising_steps) == (3 * n, 10)
     assert (of["paper"].images_per_task, of["paper"].denoising_steps) == (3000, 25)
     plain = sweeps.expand("x", {k: v for k, v in spec.items() if k != "counts"}, "paper", [0])
-    assert plain.cells[0].experiment.images_per_task == 768, "a file that names no scale means what it says"
+    assert plain.cells[0].experiment.images_per_task == 3 * n, "a file that names no scale means what it says"
 
 
 def test_a_sweep_on_another_world_takes_its_settings_and_counts_in_proportion(tmp_path):
@@ -44,7 +45,7 @@ def test_a_sweep_on_another_world_takes_its_settings_and_counts_in_proportion(tm
     assert of("ablation-images@2")["3000"] == experiment(
         **RUNS["2"] | {"method": "gift", "consolidation": "none", "images_per_task": 360, "seed": 0}
     )
-    assert of("table1@1") == of("table1") and sweeps.load("table1@2").name == "table1@2"
+    assert of(f"table1@{MINI.world}") == of("table1") and sweeps.load("table1@2").name == "table1@2"
     (tmp_path / "me@home").mkdir()
     path = tmp_path / "me@home" / "mine.yml"
     path.write_text(yaml.safe_dump({"title": "x", "variants": {"a": {"steps": 7, "images_per_task": 12}}}))

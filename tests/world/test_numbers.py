@@ -93,7 +93,7 @@ def test_verdicts_say_miss_and_leave_out_what_was_not_measured():
 
 
 def test_ratios_of_world_1():
-    e = experiment()
+    e = experiment(**RUNS["1"])
     found = ratios.ratios(e, load_tasks(e), 16.2)
     assert found.keys() == ratios.published().keys()
     assert found["learning rates"] == "1 : 1" and found["passes over synthetic pictures"] == "10"
@@ -157,8 +157,8 @@ def test_the_log_names_reference_rows_and_choosing_seeds_only():
 def test_the_sweeps_of_world_2_run_what_was_calibrated(order):
     for cell in sweeps.load(f"table{len(order)}@2").cells:
         e = cell.experiment
-        assert e == experiment(method=e.method, order=order, seed=e.seed, **RUNS["2"])
-    assert RUNS["2"]["lr_per_task"] == pytest.approx({"silhouettes": 5 * e.lr, "digits": 5 * e.lr})
+        assert e == experiment(**RUNS["2"] | {"method": e.method, "order": order, "seed": e.seed, "world": "2"})
+    assert dict(e.lr_per_task) == pytest.approx({"silhouettes": 5 * e.lr, "digits": 5 * e.lr})
     epochs = {t.stands_for: ratios.epochs(e, t) for t in load_tasks(e)}
     published = dict(zip(ORDERS["I"], ratios.published()["epochs per task"].split(", "), strict=True))
     assert epochs == pytest.approx({k: float(v) for k, v in published.items()}, rel=0.02)
