@@ -83,7 +83,7 @@ class World:
 
 
 # Narrow and far, each task in a look of its own and as strange to the pre-trained model as published; epochs as
-# published at 160 steps of 16. Chosen on the reference rows alone: the page on calibration has every draft.
+# published at 160 steps of 16. Chosen on the reference rows alone: the page on calibration has the drafts.
 _SECOND = World(
     version=2,
     narrow=0.3,
