@@ -237,7 +237,7 @@ def agreement(found: Sequence[Contrast], places: str, same: str = "", turns: str
     kinds = {"above": [k for k, s in whole.items() if s == {1}], "below": [k for k, s in whole.items() if s == {-1}],
              "now above, now below": turned}  # fmt: skip
     said = [f"{kind} {', and '.join(grouped(ks))}" for kind, ks in kinds.items() if ks]
-    where = f"all {count} {places}" if count > 1 else f"one of the {places}"
+    where = {1: f"one of the {places}", 2: f"both {places}"}.get(count, f"all {count} {places}")
     start = f"{before} in" if (before := turns if turned else same) else "In"
     lead = f"{start} {where} GIFT stands clearly {'; '.join(said)}." if said else "No difference is clear everywhere."
     rest = [k for k in groups if not any(k in ks for ks in kinds.values())]
@@ -252,7 +252,8 @@ def _ranges(groups: Mapping[tuple[str, str], Sequence[Contrast]]) -> list[str]:
     by_name: dict[str, list[str]] = {}
     for (name, metric), cs in groups.items():
         ends = sorted(round(c.ours.mean, 1) + 0.0 for c in cs)  # no -0.0
-        by_name.setdefault(f"GIFT minus {name}", []).append(f"{metric} {ends[0]:+.1f} to {ends[-1]:+.1f}")
+        span = f" to {ends[-1]:+.1f}" if ends[0] != ends[-1] else ""
+        by_name.setdefault(f"GIFT minus {name}", []).append(f"{metric} {ends[0]:+.1f}{span}")
     return [f"{name}: {listed(said)}" for name, said in by_name.items()]
 
 

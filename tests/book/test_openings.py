@@ -61,7 +61,7 @@ def test_a_contrast_is_clear_or_not_and_may_contradict(mean, p, published, sign,
 def test_differences_that_agree_are_named_with_their_range():
     found = [contrast(2.0, where="I", published=1.0), contrast(3.5, where="II")]
     came, sure, against = parts(openings.agreement(found, "orders"))
-    assert "In all 2 orders GIFT stands clearly above ZSCL in Last. From the smallest to the largest" in came
+    assert "In both orders GIFT stands clearly above ZSCL in Last. From the smallest to the largest" in came
     assert "\n> - GIFT minus ZSCL: Last +2.0 to +3.5" in came, "a line per method"
     assert "5 seeds per difference; 2 of 2 differences are clear" in sure and "None of them changes sign" in sure
     assert "The paper has numbers for 1 of the clear differences: it has the same sign." in against
@@ -116,8 +116,8 @@ def test_clearly_first_is_clearly_ahead_of_every_method():
 def test_a_question_is_answered_by_whether_a_difference_turns():
     alike, turned = ([contrast(2.0, where="(1)"), contrast(d, where="(2)")] for d in (3.0, -3.0))
     words = {"same": "They would not:", "turns": "In part:"}
-    assert openings.agreement(alike, "places", **words).lead.startswith("They would not: in all 2 places GIFT stands")
-    assert openings.agreement(turned, "places", **words).lead.startswith("In part: in all 2 places GIFT stands")
+    assert openings.agreement(alike, "places", **words).lead.startswith("They would not: in both places GIFT stands")
+    assert openings.agreement(turned, "places", **words).lead.startswith("In part: in both places GIFT stands")
 
 
 def test_nothing_clear_is_said_as_such():
@@ -130,10 +130,10 @@ def test_orders_compare_within_each_and_skip_what_has_no_records():
     shuffled = {"shuffle 1, GIFT": 70.0, "shuffle 1, Continual Finetune": 60.0}
     came, sure, _ = parts(openings.box(frame(sweep_records("table1", level.get)), "own-orders"))
     assert "In one of the orders GIFT stands clearly above Continual Finetune in all three numbers." in came
-    assert "Transfer +10.0 to +10.0" in came
+    assert "Transfer +10.0" in came
     both = frame([*sweep_records("table1", level.get), *sweep_records("own-orders", shuffled.get)])
     came, sure, _ = parts(openings.box(both, "own-orders"))
-    assert "In all 2 orders" in came and "3 to 10 seeds" in sure and "6 of 6 differences are clear" in sure
+    assert "In both orders" in came and "3 to 10 seeds" in sure and "6 of 6 differences are clear" in sure
 
 
 def test_pretrainings_compare_within_each():
