@@ -2,11 +2,13 @@
 # flax 0.12.8 with optax 0.2.8 and jax 0.10.2 (numpy 2.4.6), 2026-11-28: weights that were kept before a task are those after it.
 # Guess: nnx.state(model) and nnx.split(model) are values, as everything in JAX is; nnx.update(model, kept) brings the old weights back.
 # Behaviour: both hold the very variables of the model, which the optimiser changes in place. What was kept has moved along, nnx.update puts the
-#  new weights over the new weights, and a distance to the old weights is zero. copy.copy of a state does not help; nnx.clone of the
-#  model, nnx.to_pure_dict of the state and copy.deepcopy do. nnx.merge makes a model apart, but of the weights as they are by then.
-# Costs: a penalty on the way from the last task's weights (L2-SP, EWC, WiSE-FT's two ends) is silently none, and the "best" weights
-#  kept by early stopping are the last ones.
+#  new weights over the new weights, and a distance to the old weights is zero. A model made of both halves by nnx.merge is no copy
+#  either, unless it is asked for one: teacher and student are one. copy.copy of a state does not help; nnx.clone, nnx.to_pure_dict of a
+#  state and copy.deepcopy do.
+# Costs: a penalty on the way from the last task's weights (L2-SP, EWC, WiSE-FT's two ends) is silently none, a frozen teacher
+#  learns, and the "best" weights kept by early stopping are the last ones.
 # Seen: after a step of training, kept by state, split and copy.copy: not restored, distance 0.0; by clone, pure dict and deepcopy: restored.
+#  The merged teacher has the student's new weights.
 set -euo pipefail
 unset PYTHONPATH
 work=$(mktemp -d)
@@ -38,7 +40,12 @@ def restored(keep):
 live = [restored(keep) for keep in (nnx.state, lambda model: nnx.split(model)[1], lambda model: copy.copy(nnx.state(model)))]
 copies = [restored(keep) for keep in (lambda model: nnx.state(nnx.clone(model)), lambda model: nnx.to_pure_dict(nnx.state(model)),
                                       lambda model: copy.deepcopy(nnx.state(model)))]
-print(live, copies)
+student = nnx.Linear(2, 2, rngs=nnx.Rngs(0))
+teacher = nnx.merge(*nnx.split(student))
+before = np.array(teacher.kernel[...])
+student.kernel[...] += 1
+print(live, copies, np.array_equal(teacher.kernel[...], before + 1))
+assert np.array_equal(teacher.kernel[...], before + 1)
 assert live == [(False, 0.0)] * 3
 assert all(back and moved > 0 for back, moved in copies)
 PY
