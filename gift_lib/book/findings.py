@@ -222,8 +222,7 @@ def reason(j: Judged) -> str:
         return "Needs " + " and ".join(f"`{command}`" for command in j.missing) + "."
     beside = "" if o.paper is None else f", published {o.paper:+.1f}"
     form = "" if o.comparison.test == "above" else "+"
-    limits = (o.comparison.margin, -o.comparison.margin)
-    ours = intervals.shown(o.effect.mean, o.effect.half_width, form, limits)
+    ours = intervals.shown(o.effect.mean, o.effect.half_width, form, o.comparison.limits)
     first = f"Weakest of {len(j.outcomes)} comparisons: " if len(j.outcomes) > 1 else ""
     wider = f" (± {o.corrected.half_width:.1f} when corrected for all comparisons)" if o.hangs_on_correction else ""
     return f"{first}{o.comparison}? Ours {ours}{wider} over {o.effect.n} seeds{beside}."
@@ -259,15 +258,21 @@ def both(ours: float, published: float) -> str:
 
 def beside(known: int, turned: Sequence[str], level: int = 0) -> str:
     """Of how many clear differences the paper prints one, too, which of them have another sign there, how many none."""
-    even = f" It prints {level} more as equal." if level and known else f"It prints {level} of them as equal."
-    if not known:
-        return even if level else "The paper has no number for a difference that is clear here."
-    first = f"The paper has numbers for {known} of the clear differences"
+    if not (known or level):
+        return "The paper has no number for a difference that is clear here."
+    said = (
+        [f"The paper has numbers for {known} of the clear differences: {_same_sign(known, turned)}."] if known else []
+    )
+    said += [f"It prints {level} {'more' if known else 'of them'} as equal."] if level else []
+    return " ".join(said)
+
+
+def _same_sign(known: int, turned: Sequence[str]) -> str:
+    """Whether `known` differences have the sign that the paper prints, and which do not: all, or the first three."""
     if not turned:
-        return f"{first}: {'all have' if known > 1 else 'it has'} the same sign.{even if level else ''}"
+        return f"{'all have' if known > 1 else 'it has'} the same sign"
     named = f"{'most of all ' if len(turned) > 3 else ''}{listed(turned[:3])}"
-    said = f"{first}: {len(turned)} {'has' if len(turned) == 1 else 'have'} the other sign, {named}."
-    return said + (even if level else "")
+    return f"{len(turned)} {'has' if len(turned) == 1 else 'have'} the other sign, {named}"
 
 
 def listed(parts: Sequence[str]) -> str:

@@ -143,7 +143,7 @@ def of_table(frame: pd.DataFrame, scale: str = "mini", *, order: str) -> Box | N
         return None
     places = {m: _place(trained, found, m) for m in METRICS}
     ours = listed([f"{m} {trained['GIFT'][m]}" for m in METRICS])
-    ahead = [m for m in METRICS if all(p.sign == (1 if p.first == "GIFT" else -1) for p in _of_gift(found, m))]
+    ahead = [m for m in METRICS if all(sign > 0 for _, sign in _rivals(found, m).values())]
     return Box(
         f"GIFT is clearly first in {listed(ahead) or 'none of the three numbers'}: {'; '.join(places.values())}.",
         f"{seeds(e.n for row in trained.values() for e in row.values() if e)} per method, ± is half a 95 % interval. A "
@@ -194,23 +194,25 @@ def _ranks(order: str, found: Sequence[Contrast], here: Sequence[str]) -> str:
     )
 
 
-def _of_gift(found: Sequence[Contrast], metric: str) -> list[Contrast]:
-    """GIFT and each other published method, in one metric."""
-    return [p for p in found if p.metric == metric and "GIFT" in (p.first, p.second)]
+def _rivals(found: Sequence[Contrast], metric: str) -> dict[str, tuple[float, int]]:
+    """{published method: GIFT less it in one metric, and 1 or -1 where that is clear, else 0}."""
+    turned = [
+        (p, 1 if p.first == "GIFT" else -1) for p in found if p.metric == metric and "GIFT" in (p.first, p.second)
+    ]
+    return {p.second if turn > 0 else p.first: (turn * p.ours.mean, turn * p.sign) for p, turn in turned}
 
 
 def _place(trained: Mapping[str, Mapping[str, Estimate]], found: Sequence[Contrast], metric: str) -> str:
     """GIFT in one metric: how far ahead of the next method, or behind the first, and whether that is clear."""
-    rivals = {p.second if p.first == "GIFT" else p.first: p for p in _of_gift(found, metric)}
+    rivals = _rivals(found, metric)
     if not rivals:
         return f"in {metric} nothing to compare it with"
     other = max(rivals, key=lambda v: trained[v][metric].mean)
-    pair = rivals[other]
-    ours = pair.ours.mean if pair.first == "GIFT" else -pair.ours.mean
-    open_ = listed([v for v, p in rivals.items() if not p.sign and v != other]) if ours > 0 and pair.sign else ""
-    sure = ("clear" if pair.sign else "not clear") + (f", but not for {open_}" if open_ else "")
+    ours, sign = rivals[other]
     if not round(ours, 1):
         return f"in {metric} level with {other}"
+    unsure = [v for v, (_, clear) in rivals.items() if not clear] if ours > 0 and sign else []
+    sure = f"{'clear' if sign else 'not clear'}{f', but not for {listed(unsure)}' if unsure else ''}"
     return f"in {metric} {'ahead of' if ours > 0 else 'behind'} {other} by {abs(ours):.1f} ({sure})"
 
 

@@ -87,7 +87,6 @@ def _under(pair: Contrast, changed: Mapping[str, str], found: Mapping) -> Iterat
     for v, row in changed.items():
         if row in (pair.first, pair.second):
             a, b = (v if row == name else name for name in (pair.first, pair.second))
-            tables.check_kind([*found[a].values(), *found[b].values()])  # they may be of two sweeps
             e = tables.compare(found, a, b, pair.metric)
             if e and e.low is not None:
                 yield v, (FATES[0] if e.low > 0 else FATES[2] if e.high < 0 else FATES[1], e)

@@ -41,6 +41,11 @@ class Comparison:
     test: str
     margin: float
 
+    @property
+    def limits(self) -> tuple[float, float]:
+        """The differences at which a verdict can turn."""
+        return self.margin, -self.margin
+
     def __str__(self) -> str:
         """The test in words, with the order of a main table, and the batch where the rows are of two."""
         (sweep, _, name_a), (other, _, name_b) = (v.partition("/") for v in (self.a, self.b))
@@ -222,7 +227,6 @@ class Evidence:
             found = tables.values(self.records(c.a), c.metric)
             return intervals.interval(list(found.values()), level) if found else None
         pair = {"a": self.records(c.a), "b": self.records(c.b)}
-        tables.check_kind([r for own in pair.values() for r in own.values()])  # they may be of two sweeps
         return tables.compare(pair, "a", "b", c.metric, level)
 
     @cached_property
@@ -333,8 +337,7 @@ def in_words(judged: Sequence[Judged]) -> str:
 
 
 def _signed(o: Outcome) -> str:
-    margin = o.comparison.margin
-    digits = intervals.decimals(o.effect.mean, o.effect.half_width, (margin, -margin))
+    digits = intervals.decimals(o.effect.mean, o.effect.half_width, o.comparison.limits)
     form = f"{{:.{digits}f}}" if o.comparison.test == "above" else f"{{:+.{digits}f}}"
     if o.effect.low is None:
         return form.format(o.effect.mean)

@@ -150,7 +150,11 @@ def difference(a: BySeed, b: BySeed, level: float = 0.95, constant: bool = False
 
 
 def compare(found: Mapping[str, Mapping[int, Mapping]], a: str, b: str, metric: str, level: float = 0.95):
-    """`difference` of two variants of `by_variant` in one metric, or None where records are missing."""
+    """`difference` of two variants of `by_variant` in one metric, or None where records are missing.
+
+    DataError where they are not of one kind: the two may come from two sweeps.
+    """
+    check_kind([*found[a].values(), *found[b].values()])
     x, y = values(found[a], metric), values(found[b], metric)
     if fixed(found[a]) and not fixed(found[b]):
         back = difference(y, x, level, constant=True)
