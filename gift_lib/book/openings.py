@@ -148,7 +148,7 @@ def of_table(frame: pd.DataFrame, scale: str = "mini", *, order: str) -> Box | N
         f"GIFT is clearly first in {listed(ahead) or 'none of the three numbers'}: {'; '.join(places.values())}.",
         f"{seeds(e.n for row in trained.values() for e in row.values() if e)} per method, ± is half a 95 % interval. A "
         f"difference, over the seeds that both have, is clear where p < {ALPHA} after Holm's correction over all pairs "
-        "of methods in that metric: more is asked than in the table's own test against GIFT."
+        "of methods in that metric, which is stricter than the table's own test of each against GIFT."
         f"{_milder(frame, sweep, found, scale)}{older(frame, scale, sweep.name)}",
         _ranks(order, found, ahead),
         f"It reaches {ours}.",
@@ -320,15 +320,17 @@ def judgements(frame: pd.DataFrame, scale: str = "mini") -> Box | None:
     settled = [o for j in judged for o in j.outcomes if o.effect]
     if not settled:
         return None
-    failed = [_quoted(j.claim) for j in judged if j.verdict == "not supported"]
+    failed = [j.claim for j in judged if j.verdict == "not supported"]
+    late = ", the later ones among them" if any(c.after_records for c in failed) else ""
     more = f", and {len(failed) - 3} more below" if len(failed) > 3 else ""
+    said = f"Not supported on the scale model ({len(failed)}{late}): {'; '.join(map(_quoted, failed[:3]))}{more}."
     names = [name for j in judged for name in j.claim.sweeps]
     return Box(
         claims.headline(judged),
         f"{seeds(o.effect.n for o in settled)} per method or setting; verdicts rest on the 95 % intervals of "
         f"{len(settled)} comparisons; one whose interval holds its margin is undecided."
         f"{older(frame, scale, *names)}",
-        f"Not supported on the scale model: {'; '.join(failed[:3])}{more}." if failed else "No claim is refuted here.",
+        said if failed else "No claim is refuted here.",
     )
 
 

@@ -35,11 +35,12 @@ def forest(judged: Sequence[Judged]) -> str:
 def _row(j: Judged) -> str:
     late = " <em>Written after its records.</em>" if j.claim.after_records else ""
     said = f"{html.escape(j.claim.text)}{late} <small>({html.escape(j.claim.where)})</small>"
+    here = f" Here: {html.escape(j.claim.here)}." if j.claim.here else ""
     table = details(j).reset_index().to_html(index=False, border=0)
     return (
         f'<li data-verdict="{j.verdict}" data-part="{html.escape(j.claim.part)}"><details><summary>'
         f"<span><strong>{j.verdict}</strong> {said}</span>{_line(j)}</summary>"
-        f"<p>{_code(findings.reason(j))} It stands on {_slide(j.claim.where)}.</p>"
+        f"<p>{_code(findings.reason(j))} It stands on {_slide(j.claim.where)}.{here}</p>"
         f'<div class="gift-scroll" tabindex="0">{table}</div></details></li>'
     )
 

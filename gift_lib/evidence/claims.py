@@ -27,7 +27,7 @@ from gift_lib.runs.sweeps import Sweep
 
 TESTS = ("higher", "lower", "not lower", "equal", "above")
 VERDICTS = ("supported", "not supported", "undecided", "no records yet")
-_CLAIM = {"id", "part", "text", "where", "comparisons", "after_records"}
+_CLAIM = {"id", "part", "text", "where", "comparisons", "after_records", "here"}
 _COMPARISON = {"a", "b", "metrics", "test", "margin"}
 
 
@@ -75,6 +75,8 @@ class Claim:
     comparisons: tuple[Comparison, ...]
     #: Whether it was written down when records that judge it were there.
     after_records: bool = False
+    #: What the words of the slide are here, where that has to be said.
+    here: str = ""
 
     @property
     def sweeps(self) -> tuple[str, ...]:
@@ -158,12 +160,13 @@ def _read(path: str | Path | None) -> Mapping[str, Any]:
 
 
 def _claim(entry: Mapping[str, Any]) -> Claim:
-    entry = {"after_records": False, **entry}
+    entry = {"after_records": False, "here": "", **entry}
     _fields(entry, _CLAIM, f"claim {entry.get('id')!r}")
     comparisons = tuple(c for spec in entry["comparisons"] for c in _comparisons(spec, entry["id"]))
     if not comparisons:
         raise ConfigError(f"claim {entry['id']!r} has no comparison: say what tests it, or list it under `untested`.")
-    return Claim(entry["id"], entry["part"], entry["text"], str(entry["where"]), comparisons, entry["after_records"])
+    more = (entry["after_records"], entry["here"])
+    return Claim(entry["id"], entry["part"], entry["text"], str(entry["where"]), comparisons, *more)
 
 
 def _comparisons(spec: Mapping[str, Any], claim: str) -> Iterator[Comparison]:

@@ -34,10 +34,10 @@ def test_what_a_page_pairs_is_paired_here_too():
     level = {"1K, medium": 60.0, "1K, small": 65.0, "3K, small": 50.0, "3K, medium": 50.0}
     made = frame(sweep_records("ablation-guidance", level.get))
     found = forest.rows(made).set_index(["setting", "metric"])
-    assert found.at[("small at 3K", "Last"), "Δ"] == pytest.approx(0, abs=0.5), "not less 1K, medium"
-    assert found.at[("small at 1K", "Last"), "Δ"] > 4
-    assert "against medium on as many images" in set(forest.rows(made, only="ablation-guidance")["head"])
-    assert "against *medium on as many images*" in forest.said(forest.rows(made))
+    assert found.at[("guidance 2.5 at 3K", "Last"), "Δ"] == pytest.approx(0, abs=0.5), "not less 1K, medium"
+    assert found.at[("guidance 2.5 at 1K", "Last"), "Δ"] > 4
+    assert "against guidance 7.5 on as many images" in set(forest.rows(made, only="ablation-guidance")["head"])
+    assert "against *guidance 7.5 on as many images*" in forest.said(forest.rows(made))
 
 
 def test_no_two_ablations_tell_the_same_difference():

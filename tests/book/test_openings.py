@@ -229,7 +229,7 @@ def test_a_box_of_one_setting_corrects_nothing_and_an_own_ablation_has_no_paper(
     ("ablation-steps", {"w/ AWC, 20 steps": 60.0, "w/ AWC, 10 steps": 55.0, "w/o AWC, 20 steps": 40.0},
      "compared with twice as many: clearly worse with *10 steps with AWC* (Transfer -"),
     ("ablation-guidance", {"1K, medium": 60.0, "1K, small": 65.0, "3K, small": 50.0, "3K, medium": 50.0},
-     "compared with medium on as many images: clearly better with *small at 1K* (Transfer +"),
+     "compared with guidance 7.5 on as many images: clearly better with *guidance 2.5 at 1K* (Transfer +"),
 ])  # fmt: skip
 def test_a_box_answers_the_question_of_its_page_and_not_another(sweep, level, first):
     """What differs in two things from the default has the setting beside it to be compared with."""

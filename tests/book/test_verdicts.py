@@ -42,6 +42,7 @@ def test_every_claim_has_a_line_with_its_verdict_and_every_comparison(judged):
         assert inner.count("<circle") == (j.verdict != "no records yet")
         assert inner.count("\u25c7") == (j.deciding.paper is not None)
         assert inner.count("Written after its records") == j.claim.after_records
+        assert inner.count(" Here: ") == bool(j.claim.here)
     (known,) = [r[2] for r in rows if "Feat. Dist." in r[2] and "over 5 seeds" in r[2]]
     assert "+10.0" in known and "published" in known
     assert "make sweep NAME=table1" in shown and "`" not in shown.split("<script>")[0]
