@@ -119,9 +119,14 @@ class Method:
         """What is fitted one after the other: the tasks. R has one row per phase."""
         return tasks
 
+    @classmethod
+    def planned_steps(cls, e: Experiment, task: Task) -> int:
+        """Optimiser steps on a task of an experiment: its own, shared by all methods unless published otherwise."""
+        return e.steps
+
     def steps(self, task: Task) -> int:
-        """Optimiser steps on a task: the experiment's, shared by all methods."""
-        return self.experiment.steps
+        """Optimiser steps on what is fitted: those planned for a task."""
+        return self.planned_steps(self.experiment, task)
 
     # The hooks, in the order in which the loop calls them.
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from gift_lib import losses
 from gift_lib.clip import encode_images, encode_texts
+from gift_lib.config import Experiment
 from gift_lib.errors import ConfigError, nearest
 from gift_lib.methods import layer_inputs
 from gift_lib.methods.base import Batch, Method, Shuffle, Terms, register, seeded
@@ -36,6 +37,11 @@ SCHEDULES = {
 }  # fmt: skip
 #: What is projected: the optimiser's step, or the gradient before it (published).
 PROJECTS = ("step", "gradient")
+
+
+def _scheduled(e: Experiment, task: Task) -> tuple[float, float]:
+    """The published multiple of the learning rate and hundreds of steps on a task."""
+    return SCHEDULES.get(e.order, SCHEDULES["I"]).get(task.stands_for, (1, 10))
 
 
 class Projected(Method):
@@ -129,15 +135,12 @@ class GNSP(Projected):
 
     def learning_rate(self, task: Task) -> float:
         """The published multiple of the rate that methods share, or `lr`."""
-        return self.option["lr"] or self._scheduled(task)[0] * self.experiment.lr
+        return self.option["lr"] or _scheduled(self.experiment, task)[0] * self.experiment.lr
 
-    def steps(self, task: Task) -> int:
+    @classmethod
+    def planned_steps(cls, e: Experiment, task: Task) -> int:
         """The published share of the steps that other methods take: 100, 500 or 1000 of 1000."""
-        return max(1, round(self._scheduled(task)[1] * self.experiment.steps / 10))
-
-    def _scheduled(self, task: Task) -> tuple[float, float]:
-        by_order = SCHEDULES.get(self.experiment.order, SCHEDULES["I"])
-        return by_order.get(task.stands_for, (1, 10))
+        return max(1, round(_scheduled(e, task)[1] * e.steps / 10))
 
     def before_task(self, task: Task, synthetic: SyntheticSet | None) -> None:
         super().before_task(task, synthetic)

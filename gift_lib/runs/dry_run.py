@@ -101,10 +101,11 @@ def sizes(tasks: Sequence[Task], scale: str, world: str = "1") -> list[tuple[int
 
 def work(e: Experiment, tasks: Sequence[Task], train_and_test: Sequence[tuple[int, int]]) -> Work:
     """The counts of an experiment, pictures left out (see `pictures`)."""
-    trains = methods.find(e.method).trains
-    rows = len(tasks) if trains else 0
+    method = methods.find(e.method)
+    steps = sum(method.planned_steps(e, t) for t in tasks) if method.trains else 0
+    rows = 1 if method.form == "joint" else len(tasks)
     return Work(
-        len(tasks), rows * e.steps, (rows + 1) * sum(test for _, test in train_and_test),
+        len(tasks), steps, (rows + 1) * sum(test for _, test in train_and_test),
         encoded_once(e, [train for train, _ in train_and_test]),
     )  # fmt: skip
 
@@ -119,6 +120,10 @@ def encoded_once(e: Experiment, train: Sequence[int]) -> int:
         "lwf-vr": drawn,
         "icarl": sum(train) + option.get("memory", 0) * (len(train) - 1),
         "zscl": option.get("images", 0),
+        "condu": sum(train),
+        "rail": sum(train),
+        "keeplora": sum(train) + 3 * drawn,  # a gradient takes a pass and one back, twice as long
+        "gnsp": sum(train) + (option.get("pictures") or e.images_per_task),
         "moe-adapter": e.batch_size
         * (len(train) * option.get("autoencoder_steps", 0) + option.get("everything_else_steps", 0)),
     }
@@ -314,7 +319,8 @@ def plan(e: Experiment, runtime: Runtime = LOCAL) -> tuple[list[Line], int]:
     if wanted:
         lines.append(Line("draw", f"{wanted} pictures, {missing} not in the cache", draw, _png(e) * missing, how))
     if counted.steps:
-        amount = f"{counted.tasks} tasks x {e.steps} steps"
+        each = f"{counted.tasks} tasks x {e.steps} steps"
+        amount = each if counted.steps == counted.tasks * e.steps else f"{counted.steps} steps"
         lines.append(Line("train", amount, told["train"], _checkpoint(e), where))
     lines.append(Line("evaluate", f"{counted.evaluated} images", told["evaluate"], 0, where))
     return lines, rates.memory

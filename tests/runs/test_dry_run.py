@@ -12,6 +12,8 @@ from gift_lib.runs import dry_run
 from gift_lib.runs.dry_run import Rates, Work
 from gift_lib.training import Runtime
 
+#: Methods with another number of steps or rows of R than a step count and a task each.
+NOT_AS_MOST = ("zero-shot", "rail", "joint", "gnsp")
 SMALL = {"tasks": ("terrain", "digits"), "steps": 6, "images_per_task": 8, "denoising_steps": 2}
 
 
@@ -24,13 +26,15 @@ def test_counts_of_the_published_protocol():
     counted = dry_run.work(e, tasks, sizes)
     assert (counted.tasks, counted.steps, counted.evaluated) == (11, 11_000, 12 * 97_209)
     assert counted.once == 11_000
-    assert dry_run.work(e.replace(method="zero-shot"), tasks, sizes).steps == 0
+    zero, rail, joint, gnsp = (dry_run.work(e.replace(method=m), tasks, sizes) for m in NOT_AS_MOST)
+    assert (zero.steps, rail.steps, joint.steps, gnsp.steps) == (0, 0, 11_000, 7_600)
+    assert [w.evaluated for w in (zero, rail, joint, gnsp)] == [n * 97_209 for n in (12, 12, 2, 12)]
 
 
 @pytest.mark.parametrize(
     ("method", "once"),
     [("gift", 11_000), ("finetune", 0), ("zscl", 100_000), ("icarl", 319_352 + 100_000),
-     ("moe-adapter", 64 * (11 * 300 + 1000))],
+     ("moe-adapter", 64 * (11 * 300 + 1000)), ("condu", 319_352), ("rail", 319_352), ("gnsp", 319_352 + 1000)],
 )  # fmt: skip
 def test_images_that_a_method_encodes_once(method, once):
     train = [n for n, _ in dry_run.sizes(data.load_tasks(experiment("paper"), "/nowhere"), "paper")]
