@@ -30,8 +30,9 @@ ORDERS = [_less("Continual Finetune", *p) for p in (
 PRETRAININGS = [_less(n, *p) for n in ("Continual Finetune", "ZSCL", "MoE-Adapter") for p in (
     ("of the tables", "table1/{}"), ("(1)", "pretrainings/{} (1)"), ("(2)", "pretrainings/{} (2)"),
 )]  # fmt: skip
-LATER = [_less(n, f"Order {o}", f"later@2/{{}} ({o})") for n in ("MoE-Adapter", "ConDU-FT", "RAIL", "KeepLoRA", "GNSP")
-         for o in ("I", "II")]  # fmt: skip
+LATER = [_less(n, f"Order {o}", f"later@2/{{}} ({o})") for o in ("I", "II") for n in (
+    "MoE-Adapter", "ConDU-FT", "RAIL", "KeepLoRA", "KeepLoRA with small steps", "GNSP",
+)]  # fmt: skip
 #: Each reference less GIFT.
 REFERENCES = [(row.split("/")[1], "", row, "table1/GIFT") for row in ("table1/Zero-shot",
     "references/Individual fine-tune", "references/Joint training", "references/GIFT with real images")]  # fmt: skip
