@@ -1,6 +1,7 @@
 """The houses of the library: who may import whom, and how large they may grow."""
 
 import ast
+import importlib
 import re
 import subprocess
 import sys
@@ -139,3 +140,30 @@ def test_an_old_name_tells_the_new_one(old, new):
     assert asked.returncode and f"gift_lib.{old} is now gift_lib.{new}." in asked.stderr
     with pytest.raises(ModuleNotFoundError, match=f"gift_lib.{new}"):
         __import__(f"gift_lib.{old}")
+
+
+def missing(source: str) -> list[str]:
+    """`a.b` for each name that a source takes of an imported module of the library, and that is not there.
+
+    A module whose name is also that of something else in the source is left out.
+    """
+    nodes = list(ast.walk(ast.parse(source)))
+    lines = [
+        (f"{n.module}.{a.name}", a.asname or a.name) for n in nodes if isinstance(n, ast.ImportFrom) for a in n.names
+    ]
+    named = {name: module for module, name in lines if module in modules()}
+    others = {n.id for n in nodes if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)}
+    others |= {n.arg for n in nodes if isinstance(n, ast.arg)}
+    reads = [n for n in nodes if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Load)]
+    taken = {
+        (n.value.id, n.attr) for n in reads if isinstance(n.value, ast.Name) and n.value.id in named.keys() - others
+    }
+    gone = [(m, attr) for m, attr in sorted(taken) if not hasattr(importlib.import_module(named[m]), attr)]
+    return [f"{name}.{attr}" for name, attr in gone]
+
+
+def test_what_a_module_takes_of_another_is_there():
+    found = {n: missing(p.read_text(encoding="utf-8")) for n, p in modules().items()}
+    assert not {n: names for n, names in found.items() if names}
+    assert missing("from gift_lib import results\nresults.find(1)") == ["results.find"]
+    assert missing("from gift_lib import results\ndef f(results):\n    results.find(1)") == []

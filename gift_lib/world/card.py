@@ -48,8 +48,10 @@ def write(weights: Path) -> None:
     notes = {f.name: read_note(f) for f in sorted(weights.glob("clip*")) if f.is_dir()}
     notes |= read_note(weights / "diffusion")
     parts = [INTRO, f"World 1, hash `{mini.world_hash()}`.\n", "## Training\n", _training(notes)]
-    if (weights / "world-check.json").exists():
-        parts += ["## Measured (`make world-check`)\n", _measured(read_json(weights / "world-check.json"))]
+    for world, name in CHECKED.items():
+        if (weights / name).exists():
+            command = f"`make world-check WORLD={world}`"
+            parts += [f"## Measured on world {world} ({command})\n", _measured(read_json(weights / name))]
     parts += ["## Files\n", _files(weights)]
     with atomic_write(weights / "README.md") as temporary:
         temporary.write_text("\n".join(parts), encoding="utf-8")

@@ -92,7 +92,7 @@ def reference_rows(e: Experiment) -> dict[str, Any]:
 def record_of(e: Experiment) -> results.Record:
     """The record of a run: a committed one, or one that is made now and kept in the cache."""
     quiet = Runtime(progress=False)
-    committed = results.find(numbers.DATA.parent / "results", e, identity_of(e, quiet))
+    committed = results.Address(e, identity_of(e, quiet)).find(numbers.DATA.parent / "results")
     return committed or run(e, quiet, cache_root() / "world" / "check")
 
 

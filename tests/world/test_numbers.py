@@ -14,7 +14,7 @@ from gift_lib.data.mini import FAMILIES, worlds
 from gift_lib.errors import ConfigError
 from gift_lib.runs import published, sweeps
 from gift_lib.tasks import ORDERS
-from gift_lib.world import numbers, ratios, trials
+from gift_lib.world import check, numbers, ratios, trials
 from gift_lib.world.numbers import Rows, agrees
 from gift_lib.world.settings import RUNS
 
@@ -214,3 +214,11 @@ def test_reasons_on_world_2_change_one_thing_of_its_rows():
         for e in changed:
             a, b = plain.to_dict(), e.to_dict()
             assert len([k for k in a if a[k] != b[k]]) == 1
+
+
+def test_the_check_takes_a_committed_record_and_makes_any_other(monkeypatch):
+    made = []
+    monkeypatch.setattr(check, "run", lambda e, *more: made.append(e) or {"made": True})
+    (e,) = {c.experiment for c in sweeps.load("table1@2").cells if (c.variant, c.experiment.seed) == ("LwF", 0)}
+    assert check.record_of(e)["config"] == e.to_dict() and not made
+    assert check.record_of(e.replace(seed=1000)) == {"made": True} and [m.seed for m in made] == [1000]
