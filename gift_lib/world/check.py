@@ -72,7 +72,7 @@ def measure(
         "alone": rows["alone"],
         "R": rows["finetune-I"],
         "numbers": numbers.by_order([t.name for t in tasks], rows | {"zero_shot": zero}),
-        "ratios": ratios.ratios(e, tasks, float(model.logit_scale.exp())),
+        "ratios": ratios.ratios(e, tasks, float(model.logit_scale.detach().exp())),
     }
 
 
