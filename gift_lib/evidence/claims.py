@@ -165,8 +165,7 @@ def _claim(entry: Mapping[str, Any]) -> Claim:
     comparisons = tuple(c for spec in entry["comparisons"] for c in _comparisons(spec, entry["id"]))
     if not comparisons:
         raise ConfigError(f"claim {entry['id']!r} has no comparison: say what tests it, or list it under `untested`.")
-    more = (entry["after_records"], entry["here"])
-    return Claim(entry["id"], entry["part"], entry["text"], str(entry["where"]), comparisons, *more)
+    return Claim(**{**entry, "where": str(entry["where"]), "comparisons": comparisons})
 
 
 def _comparisons(spec: Mapping[str, Any], claim: str) -> Iterator[Comparison]:

@@ -41,6 +41,11 @@ def test_images_that_a_method_encodes_once(method, once):
     assert dry_run.encoded_once(experiment("paper", method=method), train) == once
 
 
+def test_a_method_that_takes_a_gradient_before_a_task_has_three_passes_of_what_it_draws():
+    e = experiment("paper", method="keeplora")  # of each task at most 1000 steps of 64
+    assert dry_run.encoded_once(e, [100, 75_750]) == 100 + 75_750 + 3 * (100 + 64_000)
+
+
 def test_work_times_rates():
     told = Work(2, 10, 100, 50, pictures=8, missing=4).seconds(Rates(step=2.0, image=0.1, picture=3.0))
     assert told == {"draw": 12.0, "train": 25.0, "evaluate": 10.0}
